@@ -1,0 +1,277 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use chat::types::{self, PageSize, Session, SessionFilter, SessionKind, SessionStatus, Title};
+use chat::{Chat, SessionDraft};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::answer::{self, json};
+use crate::auth::Auth;
+use crate::extract::{Change, Params, SessionInPath, Terms, present};
+use crate::fault::Fault;
+use crate::{cursor, time};
+
+pub(super) async fn create(
+    State(chat): State<Arc<Chat>>,
+    Auth(caller): Auth,
+    change: Change<NewSession>,
+) -> Result<Response, Fault> {
+    let draft = change.body.parse()?;
+    let session = chat
+        .create_session(&caller, draft, change.terms.once)
+        .await?;
+    let path = format!("/api/chat_sessions/{}", session.number);
+    Ok(answer::created(&session, &path, &Shown::from(&session)))
+}
+
+pub(super) async fn find(
+    State(chat): State<Arc<Chat>>,
+    Auth(caller): Auth,
+    SessionInPath(key): SessionInPath,
+) -> Result<Response, Fault> {
+    let session = chat.session(&caller, &key).await?;
+    Ok(answer::session(
+        StatusCode::OK,
+        &session,
+        &Shown::from(&session),
+    ))
+}
+
+pub(super) async fn list(
+    State(chat): State<Arc<Chat>>,
+    Auth(caller): Auth,
+    Params(query): Params<SessionQuery>,
+) -> Result<Response, Fault> {
+    let (after, size) = query.parse()?;
+    let page = chat.sessions(&caller, SessionFilter::default(), after, size);
+    let page = page.await?;
+    let listed = Listed {
+        data: page.items.iter().map(ChatSession::from).collect(),
+        paging: Paging {
+            limit: size.get(),
+            next_cursor: page.next.map(cursor::write),
+        },
+    };
+    Ok(json(StatusCode::OK, &listed))
+}
+
+pub(super) async fn update(
+    State(chat): State<Arc<Chat>>,
+    Auth(caller): Auth,
+    SessionInPath(key): SessionInPath,
+    change: Change<SessionChange>,
+) -> Result<Response, Fault> {
+    let Terms { once, precondition } = change.terms;
+    let change = change.body.parse()?;
+    let changed = chat.change_session(&caller, key, change, precondition, once);
+    let session = changed.await?;
+    Ok(answer::session(
+        StatusCode::OK,
+        &session,
+        &Shown::from(&session),
+    ))
+}
+
+pub(super) async fn remove(
+    State(chat): State<Arc<Chat>>,
+    Auth(caller): Auth,
+    SessionInPath(key): SessionInPath,
+    terms: Terms,
+) -> Result<Response, Fault> {
+    chat.delete_session(&caller, key, terms.precondition, terms.once)
+        .await?;
+    Ok(json(StatusCode::OK, &Removed { data: true }))
+}
+
+/// A session's number or its CUID.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(super) struct SessionId(
+    #[schemars(regex(pattern = r"^([0-9]{1,16}|c[0-9a-z]{7,31})$"))] String,
+);
+
+/// The body of a new session.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(super) struct NewSession {
+    #[schemars(
+        length(min = 1, max = 200),
+        regex(pattern = r"^[^\x00]*[!-~][^\x00]*$")
+    )]
+    title: String,
+}
+
+impl NewSession {
+    fn parse(&self) -> Result<SessionDraft, Fault> {
+        Ok(SessionDraft {
+            title: title(&self.title)?,
+            kind: SessionKind::Text,
+        })
+    }
+}
+
+impl NewSession {
+    pub(super) fn example() -> Self {
+        Self {
+            title: "new chat".into(),
+        }
+    }
+}
+
+fn title(text: &str) -> Result<Title, Fault> {
+    Title::parse(text).map_err(|error| Fault::invalid("title", error))
+}
+
+/// The body of a change.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(super) struct SessionChange {
+    #[schemars(
+        length(min = 1, max = 200),
+        regex(pattern = r"^[^\x00]*[!-~][^\x00]*$")
+    )]
+    title: String,
+    /// `"true"` or `"false"`, as a string.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "String", regex(pattern = r"^(true|false)$"))]
+    is_active: Option<String>,
+}
+
+impl SessionChange {
+    fn parse(&self) -> Result<types::SessionChange, Fault> {
+        let status = match self.is_active.as_deref() {
+            None => None,
+            Some("true") => Some(SessionStatus::Active),
+            Some("false") => Some(SessionStatus::Deactivated),
+            Some(_) => {
+                return Err(Fault::invalid(
+                    "is_active",
+                    "must be the string \"true\" or \"false\"",
+                ));
+            }
+        };
+        Ok(types::SessionChange {
+            title: Some(title(&self.title)?),
+            status,
+            system_message: None,
+        })
+    }
+}
+
+impl SessionChange {
+    pub(super) fn example() -> Self {
+        Self {
+            title: "new chat updated".into(),
+            is_active: None,
+        }
+    }
+}
+
+/// The parameters of the list.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct SessionQuery {
+    #[schemars(with = "u32", range(min = 1, max = 100))]
+    limit: Option<u32>,
+    #[schemars(with = "String")]
+    cursor: Option<String>,
+}
+
+impl SessionQuery {
+    fn parse(&self) -> Result<(Option<types::SessionPosition>, PageSize), Fault> {
+        crate::extract::paging(self.cursor.as_deref(), self.limit)
+    }
+}
+
+/// A session as this dialect shows it.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ChatSession {
+    id: i64,
+    title: String,
+    #[schemars(regex(pattern = r"^(true|false)$"))]
+    is_active: &'static str,
+    created_at: String,
+}
+
+impl From<&Session> for ChatSession {
+    fn from(session: &Session) -> Self {
+        Self {
+            id: session.number,
+            title: session.title.to_string(),
+            is_active: match session.status {
+                SessionStatus::Active => "true",
+                SessionStatus::Deactivated => "false",
+            },
+            created_at: time::write(session.created_at),
+        }
+    }
+}
+
+impl ChatSession {
+    fn example(title: &str) -> Self {
+        Self {
+            id: 1,
+            title: title.into(),
+            is_active: "true",
+            created_at: "2024-01-01T00:00:00.000Z".into(),
+        }
+    }
+}
+
+/// One session.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Shown {
+    data: ChatSession,
+}
+
+impl From<&Session> for Shown {
+    fn from(session: &Session) -> Self {
+        Self {
+            data: session.into(),
+        }
+    }
+}
+
+impl Shown {
+    pub(super) fn example() -> Self {
+        Self {
+            data: ChatSession::example("new chat"),
+        }
+    }
+}
+
+/// A page of sessions.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Listed {
+    data: Vec<ChatSession>,
+    paging: Paging,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Paging {
+    limit: u32,
+    /// Where the next page begins; null on the last one.
+    next_cursor: Option<String>,
+}
+
+impl Listed {
+    pub(super) fn example() -> Self {
+        Self {
+            data: vec![ChatSession::example("new chat")],
+            paging: Paging {
+                limit: 20,
+                next_cursor: None,
+            },
+        }
+    }
+}
+
+/// The answer to a removal.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Removed {
+    pub(super) data: bool,
+}

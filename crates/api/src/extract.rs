@@ -1,0 +1,244 @@
+//! What handlers take out of a request. Each refusal names the field that is at fault.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, header};
+use chat::Chat;
+use chat::types::{
+    Cuid, Fingerprint, IdempotencyKey, Once, PageSize, Precondition, SessionKey, SessionPosition,
+    Version,
+};
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use crate::fault::Fault;
+use crate::{cursor, limits};
+
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// A change with a JSON body.
+pub(crate) struct Change<T> {
+    pub(crate) body: T,
+    pub(crate) terms: Terms,
+}
+
+/// Under which terms a change is to happen. Taken alone by a change without a body.
+pub(crate) struct Terms {
+    /// From `Idempotency-Key`.
+    pub(crate) once: Option<Once>,
+    /// From `If-Match`.
+    pub(crate) precondition: Precondition,
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<Chat>> for Change<T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, _: &Arc<Chat>) -> Result<Self, Fault> {
+        let (parts, body) = request.into_parts();
+        let bytes = read(&parts, body).await?;
+        Ok(Self {
+            body: parse(&bytes)?,
+            terms: terms(&parts, &bytes)?,
+        })
+    }
+}
+
+impl FromRequestParts<Arc<Chat>> for Terms {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Chat>) -> Result<Self, Fault> {
+        terms(parts, b"")
+    }
+}
+
+async fn read(parts: &Parts, body: axum::body::Body) -> Result<Bytes, Fault> {
+    let announced = parts
+        .headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limits::BODY_BYTES) {
+        return Err(Fault::TooLarge);
+    }
+    axum::body::to_bytes(body, limits::BODY_BYTES)
+        .await
+        .map_err(|error| {
+            let too_large = std::error::Error::source(&error)
+                .is_some_and(|source| source.to_string().contains("length limit"));
+            if too_large {
+                Fault::TooLarge
+            } else {
+                Fault::invalid("body", "could not be read to its end")
+            }
+        })
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let body = serde_path_to_error::deserialize(&mut json).map_err(refusal)?;
+    json.end()
+        .map_err(|error| Fault::invalid("body", format!("is not JSON: {error}")))?;
+    Ok(body)
+}
+
+/// Names the field: the path to it, or, if it is missing, the name that serde misses.
+fn refusal(error: serde_path_to_error::Error<serde_json::Error>) -> Fault {
+    let path = error.path().to_string();
+    let inner = error.into_inner();
+    let text = inner.to_string();
+    if !inner.is_data() {
+        return Fault::invalid("body", format!("is not JSON: {text}"));
+    }
+    let missing = text
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.split('`').next());
+    match (missing, path.as_str()) {
+        (Some(name), ".") => Fault::invalid(name, "is required"),
+        (Some(name), path) => Fault::invalid(format!("{path}.{name}"), "is required"),
+        (None, ".") => Fault::invalid("body", format!("is not what it should be: {text}")),
+        (None, path) => Fault::invalid(path, format!("is not what it should be: {text}")),
+    }
+}
+
+/// For `#[serde(deserialize_with)]` of a field that may be left out but not be null.
+pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+fn terms(parts: &Parts, body: &[u8]) -> Result<Terms, Fault> {
+    Ok(Terms {
+        once: once(parts, body)?,
+        precondition: precondition(parts)?,
+    })
+}
+
+fn once(parts: &Parts, body: &[u8]) -> Result<Option<Once>, Fault> {
+    let Some(value) = parts.headers.get(IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
+    let key = value.to_str().ok().and_then(IdempotencyKey::parse);
+    let key = key.ok_or_else(|| {
+        Fault::invalid(
+            "Idempotency-Key",
+            "must be 1 to 255 visible ASCII characters",
+        )
+    })?;
+    let request = fingerprint(parts, body);
+    Ok(Some(Once { key, request }))
+}
+
+fn fingerprint(parts: &Parts, body: &[u8]) -> Fingerprint {
+    // A method and a path hold no line break, so no two requests run together.
+    Sha256::new()
+        .chain_update(parts.method.as_str())
+        .chain_update("\n")
+        .chain_update(parts.uri.path())
+        .chain_update("\n")
+        .chain_update(body)
+        .finalize()
+        .into()
+}
+
+/// Reads `If-Match` (RFC 9110, 13.1.1). A weak tag never matches there, and nor does one that this
+/// server did not make.
+fn precondition(parts: &Parts) -> Result<Precondition, Fault> {
+    let mut versions = Vec::new();
+    let mut any = false;
+    let mut present = false;
+    for value in parts.headers.get_all(header::IF_MATCH) {
+        present = true;
+        let value = value
+            .to_str()
+            .map_err(|_| Fault::invalid("If-Match", "is not ASCII"))?;
+        for tag in value.split(',').map(str::trim) {
+            any |= tag == "*";
+            let bare = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+            versions.extend(bare.and_then(|tag| tag.parse::<Version>().ok()));
+        }
+        if versions.len() > limits::IF_MATCH_TAGS {
+            return Err(Fault::invalid("If-Match", "has too many entity tags"));
+        }
+    }
+    Ok(if any || !present {
+        Precondition::None
+    } else {
+        Precondition::VersionIn(versions)
+    })
+}
+
+/// The session that a path names, by its number or by its CUID.
+pub(crate) struct SessionInPath(pub(crate) SessionKey);
+
+impl FromRequestParts<Arc<Chat>> for SessionInPath {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, chat: &Arc<Chat>) -> Result<Self, Fault> {
+        let id = segment(parts, chat).await?;
+        let key = SessionKey::parse(&id).map_err(|error| Fault::invalid("id", error))?;
+        Ok(Self(key))
+    }
+}
+
+/// The CUID in a path.
+pub(crate) struct CuidInPath(pub(crate) Cuid);
+
+impl FromRequestParts<Arc<Chat>> for CuidInPath {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, chat: &Arc<Chat>) -> Result<Self, Fault> {
+        let id = segment(parts, chat).await?;
+        let id = Cuid::parse(&id).map_err(|error| Fault::invalid("id", error))?;
+        Ok(Self(id))
+    }
+}
+
+async fn segment(parts: &mut Parts, chat: &Arc<Chat>) -> Result<String, Fault> {
+    let Path(id) = Path::from_request_parts(parts, chat)
+        .await
+        .map_err(|_| Fault::invalid("id", "is not UTF-8"))?;
+    Ok(id)
+}
+
+/// The parameters behind the `?`.
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<Chat>> for Params<T> {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Chat>) -> Result<Self, Fault> {
+        let query = parts.uri.query().unwrap_or_default().as_bytes();
+        let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query));
+        serde_path_to_error::deserialize(pairs)
+            .map(Self)
+            .map_err(|error| {
+                let field = error.path().to_string();
+                Fault::invalid(
+                    field,
+                    format!("is not what it should be: {}", error.inner()),
+                )
+            })
+    }
+}
+
+/// Which part of a list of sessions the parameters `cursor` and `limit` ask for.
+pub(crate) fn paging(
+    cursor: Option<&str>,
+    limit: Option<u32>,
+) -> Result<(Option<SessionPosition>, PageSize), Fault> {
+    let after = cursor
+        .map(|cursor| cursor::read(cursor).map_err(|error| Fault::invalid("cursor", error)))
+        .transpose()?;
+    let size = match limit {
+        Some(limit) => {
+            PageSize::new(limit).ok_or_else(|| Fault::invalid("limit", "must be 1 to 100"))?
+        }
+        None => PageSize::default(),
+    };
+    Ok((after, size))
+}

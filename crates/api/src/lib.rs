@@ -1,0 +1,102 @@
+//! Chatkeep over HTTP: the only crate that knows HTTP and JSON.
+//!
+//! A request travels: [`observe`] (request id, time limit, metrics, the shape of errors) → a
+//! dialect's route table → extractors (who asks, which session, what is wanted) → a handler → one
+//! verb of [`Chat`] → the dialect's own answer.
+//!
+//! - [`chat_sessions`] and [`v1`]: the dialects; each begins with its route table.
+//! - [`operating`] and [`pages`]: health, metrics, and what a browser is shown.
+//! - [`auth`] and [`extract`]: what handlers take. [`fault`]: what they refuse with.
+//! - [`route`] and [`openapi`]: a route, and the document made of all of them.
+
+mod answer;
+mod auth;
+mod chat_sessions;
+mod cursor;
+mod dialect;
+mod extract;
+mod fault;
+mod limits;
+mod metrics;
+mod observe;
+mod openapi;
+mod operating;
+mod pages;
+mod route;
+mod time;
+mod v1;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{Method, header};
+use chat::Chat;
+use tower_http::compression::CompressionLayer;
+use tower_http::cors::CorsLayer;
+
+pub use axum::http::HeaderValue as Origin;
+pub use metrics::Metrics;
+
+use fault::Fault;
+use observe::observe;
+use route::Route;
+
+/// What an operator decides about the HTTP side.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Origins whose pages may call the API from a browser; none by default.
+    pub cors_origins: Vec<Origin>,
+    /// The code of the one-time link to the page that makes the first account.
+    pub setup_code: Option<String>,
+}
+
+/// Everything that is served.
+pub fn router(chat: Arc<Chat>, metrics: Arc<Metrics>, options: Options) -> Router {
+    let routes: Vec<Route> = chat_sessions::routes()
+        .into_iter()
+        .chain(v1::routes())
+        .collect();
+    let document = openapi::document(&routes);
+    let router = routes
+        .into_iter()
+        .fold(Router::new(), |router, route| {
+            router.route(route.path, route.handler)
+        })
+        .merge(operating::routes(metrics.clone(), document))
+        .merge(pages::routes(options.setup_code))
+        .fallback(async || Fault::UnknownPath)
+        .method_not_allowed_fallback(async || Fault::MethodNotAllowed)
+        .layer(axum::middleware::from_fn_with_state(metrics, observe))
+        .layer(CompressionLayer::new())
+        .with_state(chat);
+    if options.cors_origins.is_empty() {
+        router
+    } else {
+        router.layer(cors(options.cors_origins))
+    }
+}
+
+fn cors(origins: Vec<Origin>) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            extract::IDEMPOTENCY_KEY,
+            observe::REQUEST_ID,
+        ])
+        .expose_headers([
+            header::ETAG,
+            header::LOCATION,
+            header::RETRY_AFTER,
+            observe::REQUEST_ID,
+        ])
+}

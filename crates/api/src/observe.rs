@@ -1,0 +1,76 @@
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use chat::Error;
+use futures_util::FutureExt;
+
+use crate::dialect::Dialect;
+use crate::fault::Fault;
+use crate::limits;
+use crate::metrics::Metrics;
+
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Around every request: gives it an id and a time limit, catches a panic, gives a fault the shape
+/// of the dialect, counts and logs. What went wrong inside is logged here and only here; no body,
+/// token or e-mail address is.
+pub(crate) async fn observe(
+    State(metrics): State<Arc<Metrics>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let dialect = Dialect::at(request.uri().path());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
+    let id = request_id(&request, &metrics);
+
+    let run = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let mut response = match tokio::time::timeout(limits::REQUEST_TIME, run).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => Fault::Chat(Error::Internal("a handler panicked".into())).into_response(),
+        Err(_) => Fault::TimedOut.into_response(),
+    };
+    if let Some(fault) = response.extensions_mut().remove::<Arc<Fault>>() {
+        if let Fault::Chat(error @ (Error::Internal(_) | Error::Unavailable(_))) = &*fault {
+            tracing::error!(request_id = id.to_str().unwrap_or_default(), %method, route, %error);
+        }
+        let allow = response.headers_mut().remove(header::ALLOW);
+        response = dialect.answer(&fault);
+        if let Some(allow) = allow {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+    }
+
+    let took = started.elapsed();
+    let status = response.status();
+    metrics.answered(&method, route, status, took);
+    tracing::debug!(
+        request_id = id.to_str().unwrap_or_default(),
+        %method,
+        route,
+        status = status.as_u16(),
+        ms = took.as_secs_f64() * 1e3,
+        "answered"
+    );
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// The id that the client chose, if it is fit for a log, or a new one.
+fn request_id(request: &Request, metrics: &Metrics) -> HeaderValue {
+    let chosen = request.headers().get(REQUEST_ID).filter(|id| {
+        (1..=limits::REQUEST_ID_CHARS).contains(&id.len())
+            && id.as_bytes().iter().all(u8::is_ascii_graphic)
+    });
+    match chosen {
+        Some(id) => id.clone(),
+        None => metrics.next_request_id(),
+    }
+}

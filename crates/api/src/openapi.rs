@@ -1,0 +1,211 @@
+//! The OpenAPI 3.1 document, made of the route tables themselves: a route can't be left out of it.
+
+use std::collections::BTreeSet;
+
+use axum::body::Bytes;
+use axum::http::{Method, StatusCode};
+use chat::Error;
+use serde_json::{Map, Value, json};
+
+use crate::dialect::Dialect;
+use crate::fault::Fault;
+use crate::route::{Content, Route};
+
+/// The document of these routes, as JSON.
+pub(crate) fn document(routes: &[Route]) -> Bytes {
+    let mut paths: Map<String, Value> = Map::new();
+    for route in routes {
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        path[route.method.as_str().to_ascii_lowercase()] = operation(route);
+    }
+    let document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Chatkeep",
+            "description": "The server that keeps chat sessions.",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "Apache-2.0 OR MIT", "identifier": "Apache-2.0 OR MIT" },
+        },
+        "servers": [{ "url": "/" }],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "`Authorization: Bearer <token>`",
+                },
+                "token": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "`Authorization: <token>`; `Bearer <token>` is taken as well.",
+                },
+            },
+        },
+    });
+    Bytes::from(document.to_string())
+}
+
+fn operation(route: &Route) -> Value {
+    let dialect = Dialect::at(route.path);
+    let mut operation = json!({
+        "operationId": operation_id(route),
+        "tags": [dialect.name],
+        "summary": route.summary,
+        "parameters": parameters(route),
+        "responses": responses(route, dialect),
+    });
+    if route.deprecated {
+        operation["deprecated"] = json!(true);
+    }
+    if !route.open {
+        operation["security"] = json!([{ dialect.security: [] }]);
+    }
+    if let Some(body) = &route.body {
+        operation["requestBody"] = json!({ "required": true, "content": content(body) });
+    }
+    operation
+}
+
+fn operation_id(route: &Route) -> String {
+    let words = route
+        .path
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|word| !word.is_empty());
+    let method = route.method.as_str().to_ascii_lowercase();
+    std::iter::once(method.as_str())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join("_")
+}
+
+fn parameters(route: &Route) -> Value {
+    let mut parameters = Vec::new();
+    if let Some(schema) = &route.id {
+        parameters.push(json!({ "name": "id", "in": "path", "required": true, "schema": schema }));
+    }
+    if let Some(query) = &route.query {
+        for (name, schema) in query["properties"].as_object().into_iter().flatten() {
+            parameters.push(json!({ "name": name, "in": "query", "schema": schema }));
+        }
+    }
+    if route.once {
+        parameters.push(json!({
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "The change happens once per key, for 24 hours; a retry gets the first \
+                            answer again.",
+            "schema": { "type": "string", "pattern": "^[!-~]{1,255}$" },
+        }));
+    }
+    if route.if_match {
+        parameters.push(json!({
+            "name": "If-Match",
+            "in": "header",
+            "description": "The change happens only if the session still has this `ETag`.",
+            "schema": { "type": "string", "pattern": "^(\\*|\"[0-9]{1,18}\")$" },
+        }));
+    }
+    Value::Array(parameters)
+}
+
+fn responses(route: &Route, dialect: &Dialect) -> Value {
+    let (status, success) = &route.success;
+    let mut answer = json!({
+        "description": status.canonical_reason().unwrap_or_default(),
+        "headers": headers(route),
+    });
+    if let Some(success) = success {
+        answer["content"] = content(success);
+    }
+    let mut responses = Map::from_iter([(status.as_str().to_owned(), answer)]);
+    for status in errors(route) {
+        let fault = Content {
+            schema: (dialect.error_schema)(status),
+            example: (dialect.error)(&sample(status, route)),
+        };
+        let answer = json!({
+            "description": status.canonical_reason().unwrap_or_default(),
+            "content": content(&fault),
+        });
+        responses.insert(status.as_str().to_owned(), answer);
+    }
+    Value::Object(responses)
+}
+
+fn headers(route: &Route) -> Value {
+    let mut headers = json!({ "X-Request-Id": { "schema": { "type": "string" } } });
+    if route.entity_tag {
+        headers["ETag"] = json!({ "schema": { "type": "string" } });
+    }
+    if route.location {
+        headers["Location"] = json!({ "schema": { "type": "string" } });
+    }
+    headers
+}
+
+fn content(content: &Content) -> Value {
+    json!({ "application/json": { "schema": content.schema, "example": content.example } })
+}
+
+/// What a route can answer besides its success.
+fn errors(route: &Route) -> BTreeSet<StatusCode> {
+    let mut errors: BTreeSet<_> = route.errors.iter().copied().collect();
+    errors.extend([
+        StatusCode::INTERNAL_SERVER_ERROR,
+        StatusCode::SERVICE_UNAVAILABLE,
+    ]);
+    if !route.open {
+        errors.insert(StatusCode::UNAUTHORIZED);
+    }
+    if route.id.is_some() {
+        errors.extend([StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND]);
+    }
+    if route.query.is_some() {
+        errors.insert(StatusCode::BAD_REQUEST);
+    }
+    if route.body.is_some() {
+        errors.extend([StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE]);
+    }
+    if route.once {
+        errors.extend([
+            StatusCode::BAD_REQUEST,
+            StatusCode::CONFLICT,
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ]);
+    }
+    if route.if_match {
+        errors.insert(StatusCode::PRECONDITION_FAILED);
+    }
+    errors
+}
+
+/// A fault that has that status on this route.
+fn sample(status: StatusCode, route: &Route) -> Fault {
+    match status {
+        StatusCode::BAD_REQUEST if route.id.is_some() && route.method != Method::POST => {
+            Fault::invalid("id", chat::types::UnknownSessionKey)
+        }
+        StatusCode::BAD_REQUEST if route.query.is_some() => {
+            Fault::invalid("limit", "must be 1 to 100")
+        }
+        StatusCode::BAD_REQUEST => Fault::invalid(
+            "body",
+            "is not JSON: EOF while parsing a value at line 1 column 0",
+        ),
+        StatusCode::UNAUTHORIZED if route.open => Fault::Chat(Error::WrongPassword),
+        StatusCode::UNAUTHORIZED => Fault::Chat(Error::Unauthenticated),
+        StatusCode::FORBIDDEN => Fault::Chat(Error::RegistrationClosed),
+        StatusCode::NOT_FOUND => Fault::Chat(Error::NotFound),
+        StatusCode::CONFLICT => Fault::Chat(Error::StillRunning),
+        StatusCode::PRECONDITION_FAILED => Fault::Chat(Error::PreconditionFailed),
+        StatusCode::PAYLOAD_TOO_LARGE => Fault::TooLarge,
+        StatusCode::UNPROCESSABLE_ENTITY => Fault::Chat(Error::KeyReused),
+        StatusCode::TOO_MANY_REQUESTS => Fault::Chat(Error::TooManyFailures {
+            retry_after: std::time::Duration::from_secs(5),
+        }),
+        StatusCode::SERVICE_UNAVAILABLE => Fault::Chat(Error::Busy),
+        _ => Fault::Chat(Error::Internal(String::new())),
+    }
+}

@@ -1,0 +1,32 @@
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use chat::Chat;
+
+use crate::fault::Fault;
+use crate::metrics::Metrics;
+
+/// What an operator's tools ask for: whether it lives, whether it works, how it does, what it offers.
+pub(crate) fn routes(metrics: Arc<Metrics>, document: Bytes) -> Router<Arc<Chat>> {
+    let document = async || ([(header::CONTENT_TYPE, "application/json")], document);
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(async move || metrics_page(&metrics)))
+        .route("/openapi.json", get(document))
+}
+
+async fn ready(State(chat): State<Arc<Chat>>) -> Result<&'static str, Fault> {
+    chat.check().await?;
+    Ok("ok\n")
+}
+
+fn metrics_page(metrics: &Metrics) -> impl IntoResponse + use<> {
+    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, OPEN_METRICS)], metrics.page())
+}

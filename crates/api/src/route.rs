@@ -1,0 +1,162 @@
+//! A route with what its callers need to know: the line of a dialect's route table.
+
+use std::sync::Arc;
+
+use axum::handler::Handler;
+use axum::http::{Method, StatusCode};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use chat::Chat;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::Serialize;
+use serde_json::Value;
+
+/// One method of one path.
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) handler: MethodRouter<Arc<Chat>>,
+    pub(crate) summary: &'static str,
+    pub(crate) open: bool,
+    pub(crate) deprecated: bool,
+    /// The schema of the path's `{id}`.
+    pub(crate) id: Option<Value>,
+    pub(crate) query: Option<Value>,
+    pub(crate) body: Option<Content>,
+    pub(crate) once: bool,
+    pub(crate) if_match: bool,
+    pub(crate) entity_tag: bool,
+    pub(crate) location: bool,
+    pub(crate) success: (StatusCode, Option<Content>),
+    /// Errors that no other fact about the route implies.
+    pub(crate) errors: Vec<StatusCode>,
+}
+
+/// JSON that goes in or out.
+pub(crate) struct Content {
+    pub(crate) schema: Value,
+    pub(crate) example: Value,
+}
+
+impl Content {
+    fn like<T: Serialize + JsonSchema>(example: &T) -> Self {
+        Self {
+            schema: schema::<T>(),
+            example: serde_json::to_value(example).unwrap_or_default(),
+        }
+    }
+}
+
+fn schema<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    settings.into_generator().into_root_schema_for::<T>().into()
+}
+
+macro_rules! methods {
+    ($($name:ident $method:ident),*) => {$(
+        /// A route of that method. The summary is an imperative without a full stop.
+        pub(crate) fn $name<H, T>(path: &'static str, summary: &'static str, handler: H) -> Route
+        where
+            H: Handler<T, Arc<Chat>>,
+            T: 'static,
+        {
+            Route::new(Method::$method, path, summary, on(MethodFilter::$method, handler))
+        }
+    )*};
+}
+
+methods!(get GET, post POST, put PUT, patch PATCH, delete DELETE);
+
+impl Route {
+    fn new(
+        method: Method,
+        path: &'static str,
+        summary: &'static str,
+        handler: MethodRouter<Arc<Chat>>,
+    ) -> Self {
+        Self {
+            method,
+            path,
+            handler,
+            summary,
+            open: false,
+            deprecated: false,
+            id: None,
+            query: None,
+            body: None,
+            once: false,
+            if_match: false,
+            entity_tag: false,
+            location: false,
+            success: (StatusCode::OK, None),
+            errors: Vec::new(),
+        }
+    }
+
+    /// Needs no token.
+    pub(crate) fn open(mut self) -> Self {
+        self.open = true;
+        self
+    }
+
+    /// Kept for clients that know no better.
+    pub(crate) fn deprecated(mut self) -> Self {
+        self.deprecated = true;
+        self
+    }
+
+    /// The path's `{id}` is a `T`.
+    pub(crate) fn id<T: JsonSchema>(mut self) -> Self {
+        self.id = Some(schema::<T>());
+        self
+    }
+
+    /// Takes the fields of `T` as parameters.
+    pub(crate) fn query<T: JsonSchema>(mut self) -> Self {
+        self.query = Some(schema::<T>());
+        self
+    }
+
+    /// Takes a JSON body like this one.
+    pub(crate) fn body<T: Serialize + JsonSchema>(mut self, example: &T) -> Self {
+        self.body = Some(Content::like(example));
+        self
+    }
+
+    /// Takes `Idempotency-Key`.
+    pub(crate) fn once(mut self) -> Self {
+        self.once = true;
+        self
+    }
+
+    /// Takes `If-Match`.
+    pub(crate) fn if_match(mut self) -> Self {
+        self.if_match = true;
+        self
+    }
+
+    /// Answers with an `ETag`.
+    pub(crate) fn entity_tag(mut self) -> Self {
+        self.entity_tag = true;
+        self
+    }
+
+    /// Answers with this status and a body like this one.
+    pub(crate) fn answers<T>(mut self, status: StatusCode, example: &T) -> Self
+    where
+        T: Serialize + JsonSchema,
+    {
+        self.location = status == StatusCode::CREATED && self.entity_tag;
+        self.success = (status, Some(Content::like(example)));
+        self
+    }
+
+    /// May also answer with these errors.
+    pub(crate) fn errors(mut self, errors: impl IntoIterator<Item = StatusCode>) -> Self {
+        self.errors.extend(errors);
+        self
+    }
+}

@@ -1,0 +1,184 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use chat::Chat;
+use chat::types::{Account, Email, Name, Password};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::envelope::{Empty, Envelope, empty, envelope};
+use crate::answer::json;
+use crate::auth::Auth;
+use crate::extract::{Change, present};
+use crate::fault::Fault;
+use crate::time;
+
+pub(super) async fn register(
+    State(chat): State<Arc<Chat>>,
+    change: Change<Registration>,
+) -> Result<Response, Fault> {
+    let (email, name, password) = change.body.parse()?;
+    let registered_account = chat.register(email, name, password, change.terms.once);
+    let user = User::from(&registered_account.await?);
+    Ok(json(StatusCode::CREATED, &registered(user)))
+}
+
+pub(super) async fn login(
+    State(chat): State<Arc<Chat>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    change: Change<Login>,
+) -> Result<Response, Fault> {
+    let Login { email, password } = change.body;
+    let email = Email::parse(&email).map_err(|error| Fault::invalid("email", error))?;
+    let password = Password::attempt(&password);
+    let (account, token) = chat.sign_in(email, password, address.ip()).await?;
+    let signed = SignedIn {
+        user: User::from(&account),
+        token: token.text.expose().to_owned(),
+    };
+    Ok(json(StatusCode::OK, &signed_in(signed)))
+}
+
+pub(super) async fn logout(
+    State(chat): State<Arc<Chat>>,
+    Auth(caller): Auth,
+) -> Result<Response, Fault> {
+    chat.sign_out(&caller).await?;
+    Ok(json(StatusCode::OK, &signed_out()))
+}
+
+pub(super) async fn me(Auth(caller): Auth) -> Response {
+    json(StatusCode::OK, &shown(User::from(caller.account())))
+}
+
+pub(super) fn registered(user: User) -> Envelope<Registered> {
+    envelope(
+        StatusCode::CREATED,
+        "Account created successfully",
+        Registered { user },
+    )
+}
+
+pub(super) fn signed_in(signed: SignedIn) -> Envelope<SignedIn> {
+    envelope(StatusCode::OK, "Signed in successfully", signed)
+}
+
+pub(super) fn signed_out() -> Empty {
+    empty("Signed out successfully")
+}
+
+pub(super) fn shown(user: User) -> Envelope<User> {
+    envelope(StatusCode::OK, "Account retrieved successfully", user)
+}
+
+/// Somebody who wants an account.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(super) struct Registration {
+    #[schemars(email, length(max = 254))]
+    email: String,
+    #[schemars(length(min = 8, max = 128), regex(pattern = r"^[^\x00]*$"))]
+    password: String,
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(
+        with = "String",
+        length(min = 1, max = 100),
+        regex(pattern = r"^[^\x00]*[!-~][^\x00]*$")
+    )]
+    name: Option<String>,
+}
+
+impl Registration {
+    fn parse(&self) -> Result<(Email, Option<Name>, Password), Fault> {
+        let email = Email::parse(&self.email).map_err(|error| Fault::invalid("email", error))?;
+        let name = super::tokens::name(self.name.as_deref())?;
+        let password =
+            Password::parse(&self.password).map_err(|error| Fault::invalid("password", error))?;
+        Ok((email, name, password))
+    }
+
+    pub(super) fn example() -> Self {
+        Self {
+            email: "ada@example.com".into(),
+            password: "correct horse battery".into(),
+            name: Some("Ada".into()),
+        }
+    }
+}
+
+/// Somebody who has one.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(super) struct Login {
+    #[schemars(email, length(max = 254))]
+    email: String,
+    password: String,
+}
+
+impl Login {
+    pub(super) fn example() -> Self {
+        let Registration {
+            email, password, ..
+        } = Registration::example();
+        Self { email, password }
+    }
+}
+
+/// An account as this dialect shows it.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct User {
+    id: String,
+    email: String,
+    name: Option<String>,
+    /// `admin` or `user`.
+    role: &'static str,
+    created_at: String,
+}
+
+impl From<&Account> for User {
+    fn from(account: &Account) -> Self {
+        Self {
+            id: account.id.to_string(),
+            email: account.email.to_string(),
+            name: account.name.as_ref().map(ToString::to_string),
+            role: account.role.as_str(),
+            created_at: time::write(account.created_at),
+        }
+    }
+}
+
+impl User {
+    pub(super) fn example() -> Self {
+        Self {
+            id: "clqb6q2rl0000v3k8s9x1m4zt".into(),
+            email: "ada@example.com".into(),
+            name: Some("Ada".into()),
+            role: "admin",
+            created_at: "2024-01-01T00:00:00.000Z".into(),
+        }
+    }
+}
+
+/// An account that was just made.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Registered {
+    user: User,
+}
+
+/// An account and a token for it.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct SignedIn {
+    user: User,
+    token: String,
+}
+
+impl SignedIn {
+    pub(super) fn example() -> Self {
+        Self {
+            user: User::example(),
+            token: super::tokens::EXAMPLE_SIGN_IN.into(),
+        }
+    }
+}

@@ -1,0 +1,292 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use chat::types::{
+    PageSize, Session, SessionChange, SessionFilter, SessionKind, SessionPosition, SessionStatus,
+    SystemMessage, Title,
+};
+use chat::{Chat as Product, SessionDraft};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::envelope::{Empty, Envelope, empty, envelope};
+use crate::answer::{self, json};
+use crate::auth::Auth;
+use crate::extract::{Change, Params, SessionInPath, Terms, paging, present};
+use crate::fault::Fault;
+use crate::{cursor, time};
+
+/// What a session is called that nobody gave a name.
+const DEFAULT_NAME: &str = "New Chat";
+
+pub(super) async fn create(
+    State(chat): State<Arc<Product>>,
+    Auth(caller): Auth,
+    change: Change<NewChat>,
+) -> Result<Response, Fault> {
+    let draft = change.body.parse()?;
+    let session = chat.create_session(&caller, draft, change.terms.once);
+    let session = session.await?;
+    let path = format!("/api/v1/chat/{}", session.id);
+    Ok(answer::created(
+        &session,
+        &path,
+        &created(Chat::from(&session)),
+    ))
+}
+
+pub(super) async fn find(
+    State(chat): State<Arc<Product>>,
+    Auth(caller): Auth,
+    SessionInPath(key): SessionInPath,
+) -> Result<Response, Fault> {
+    let session = chat.session(&caller, &key).await?;
+    let body = shown(Chat::from(&session));
+    Ok(answer::session(StatusCode::OK, &session, &body))
+}
+
+pub(super) async fn list(
+    State(chat): State<Arc<Product>>,
+    Auth(caller): Auth,
+    Params(query): Params<ChatQuery>,
+) -> Result<Response, Fault> {
+    let (filter, after, size) = query.parse()?;
+    let page = chat.sessions(&caller, filter, after, size).await?;
+    let chats = Chats {
+        chats: page.items.iter().map(Chat::from).collect(),
+        next_cursor: page.next.map(cursor::write),
+    };
+    Ok(json(StatusCode::OK, &listed(chats)))
+}
+
+pub(super) async fn change(
+    State(chat): State<Arc<Product>>,
+    Auth(caller): Auth,
+    SessionInPath(key): SessionInPath,
+    change: Change<ChatChange>,
+) -> Result<Response, Fault> {
+    let Terms { once, precondition } = change.terms;
+    let change = change.body.parse()?;
+    let session = chat.change_session(&caller, key, change, precondition, once);
+    let session = session.await?;
+    let body = changed(Chat::from(&session));
+    Ok(answer::session(StatusCode::OK, &session, &body))
+}
+
+pub(super) async fn delete(
+    State(chat): State<Arc<Product>>,
+    Auth(caller): Auth,
+    SessionInPath(key): SessionInPath,
+    terms: Terms,
+) -> Result<Response, Fault> {
+    chat.delete_session(&caller, key, terms.precondition, terms.once)
+        .await?;
+    Ok(json(StatusCode::OK, &deleted()))
+}
+
+pub(super) fn created(chat: Chat) -> Envelope<Chat> {
+    envelope(StatusCode::CREATED, "Chat created successfully", chat)
+}
+
+pub(super) fn shown(chat: Chat) -> Envelope<Chat> {
+    envelope(StatusCode::OK, "Chat retrieved successfully", chat)
+}
+
+pub(super) fn listed(chats: Chats) -> Envelope<Chats> {
+    envelope(StatusCode::OK, "Chats retrieved successfully", chats)
+}
+
+pub(super) fn changed(chat: Chat) -> Envelope<Chat> {
+    envelope(StatusCode::OK, "Chat updated successfully", chat)
+}
+
+pub(super) fn deleted() -> Empty {
+    empty("Chat deleted successfully")
+}
+
+/// A session's CUID or its number.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(super) struct ChatId(#[schemars(regex(pattern = r"^(c[0-9a-z]{7,31}|[0-9]{1,16})$"))] String);
+
+/// The body of a new session.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(super) struct NewChat {
+    /// `New Chat` if it is left out.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(
+        with = "String",
+        length(min = 1, max = 200),
+        regex(pattern = r"^[^\x00]*[!-~][^\x00]*$")
+    )]
+    name: Option<String>,
+    #[schemars(regex(pattern = r"^(text|file)$"))]
+    r#type: String,
+}
+
+impl NewChat {
+    fn parse(&self) -> Result<SessionDraft, Fault> {
+        let name = self.name.as_deref().unwrap_or(DEFAULT_NAME);
+        Ok(SessionDraft {
+            title: title(name)?,
+            kind: kind(&self.r#type)?,
+        })
+    }
+
+    pub(super) fn example() -> Self {
+        Self {
+            name: Some("My File Chat".into()),
+            r#type: "file".into(),
+        }
+    }
+}
+
+fn title(text: &str) -> Result<Title, Fault> {
+    Title::parse(text).map_err(|error| Fault::invalid("name", error))
+}
+
+fn kind(text: &str) -> Result<SessionKind, Fault> {
+    SessionKind::parse(text).map_err(|error| Fault::invalid("type", error))
+}
+
+fn status(text: &str) -> Result<SessionStatus, Fault> {
+    SessionStatus::parse(text).map_err(|error| Fault::invalid("status", error))
+}
+
+/// The body of a change; what is left out stays as it is.
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct ChatChange {
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        with = "String",
+        length(min = 1, max = 200),
+        regex(pattern = r"^[^\x00]*[!-~][^\x00]*$")
+    )]
+    name: Option<String>,
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(max = 32768), regex(pattern = r"^[^\x00]*$"))]
+    system_message: Option<String>,
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", regex(pattern = r"^(active|deactivated)$"))]
+    status: Option<String>,
+}
+
+impl ChatChange {
+    fn parse(&self) -> Result<SessionChange, Fault> {
+        let system_message = self.system_message.as_deref().map(|text| {
+            SystemMessage::parse(text).map_err(|error| Fault::invalid("systemMessage", error))
+        });
+        Ok(SessionChange {
+            title: self.name.as_deref().map(title).transpose()?,
+            system_message: system_message.transpose()?,
+            status: self.status.as_deref().map(status).transpose()?,
+        })
+    }
+
+    pub(super) fn example() -> Self {
+        Self {
+            name: Some("Renamed".into()),
+            system_message: Some("You answer in one sentence.".into()),
+            status: None,
+        }
+    }
+}
+
+/// The parameters of the list.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct ChatQuery {
+    #[schemars(with = "u32", range(min = 1, max = 100))]
+    limit: Option<u32>,
+    #[schemars(with = "String")]
+    cursor: Option<String>,
+    #[schemars(with = "String", regex(pattern = r"^(active|deactivated)$"))]
+    status: Option<String>,
+    #[schemars(with = "String", regex(pattern = r"^(text|file)$"))]
+    r#type: Option<String>,
+}
+
+impl ChatQuery {
+    fn parse(&self) -> Result<(SessionFilter, Option<SessionPosition>, PageSize), Fault> {
+        let filter = SessionFilter {
+            status: self.status.as_deref().map(status).transpose()?,
+            kind: self.r#type.as_deref().map(kind).transpose()?,
+        };
+        let (after, size) = paging(self.cursor.as_deref(), self.limit)?;
+        Ok((filter, after, size))
+    }
+}
+
+/// A session as this dialect shows it.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Chat {
+    id: String,
+    user_id: String,
+    chat_name: String,
+    system_message: String,
+    created_at: String,
+    updated_at: String,
+    #[schemars(regex(pattern = r"^(active|deactivated)$"))]
+    status: &'static str,
+    #[schemars(regex(pattern = r"^(text|file)$"))]
+    r#type: &'static str,
+}
+
+impl From<&Session> for Chat {
+    fn from(session: &Session) -> Self {
+        Self {
+            id: session.id.to_string(),
+            user_id: session.owner.to_string(),
+            chat_name: session.title.to_string(),
+            system_message: session.system_message.to_string(),
+            created_at: time::write(session.created_at),
+            updated_at: time::write(session.updated_at),
+            status: session.status.as_str(),
+            r#type: session.kind.as_str(),
+        }
+    }
+}
+
+impl Chat {
+    pub(super) fn example() -> Self {
+        Self {
+            id: "clqb6q2rl0003v3k8b2g8n5xd".into(),
+            user_id: "clqb6q2rl0000v3k8s9x1m4zt".into(),
+            chat_name: "My File Chat".into(),
+            system_message: String::new(),
+            created_at: "2024-01-01T00:00:00.000Z".into(),
+            updated_at: "2024-01-01T00:00:00.000Z".into(),
+            status: "active",
+            r#type: "file",
+        }
+    }
+
+    pub(super) fn example_changed() -> Self {
+        Self {
+            chat_name: "Renamed".into(),
+            system_message: "You answer in one sentence.".into(),
+            ..Self::example()
+        }
+    }
+}
+
+/// A page of sessions.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Chats {
+    chats: Vec<Chat>,
+    /// Where the next page begins; null on the last one.
+    next_cursor: Option<String>,
+}
+
+impl Chats {
+    pub(super) fn example() -> Self {
+        Self {
+            chats: vec![Chat::example()],
+            next_cursor: None,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Accounts: register, sign in; and what the operator does with them.
+
+use std::net::IpAddr;
+
+use sha2::{Digest, Sha256};
+
+use crate::chat::Chat;
+use crate::contracts::{Admission, Registered};
+use crate::error::Error;
+use crate::tokens::{FreshToken, TokenDraft};
+use crate::types::{
+    Account, Email, Fingerprint, Name, NewAccount, Once, Page, PageSize, Password, Role, TokenKind,
+};
+
+/// Who may register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// The first one, who becomes the administrator.
+    First,
+    /// Anybody.
+    Open,
+}
+
+/// What a retry is recognised by. A fast hash of the password must not be stored, so the password
+/// is left out of it and checked against its own, slow hash.
+fn without_password(email: &Email, name: Option<&Name>) -> Fingerprint {
+    let name = name.map_or("", Name::as_str);
+    Sha256::digest(format!("{email}\0{name}")).into()
+}
+
+impl Chat {
+    /// Whether nobody has registered yet.
+    pub async fn is_new(&self) -> Result<bool, Error> {
+        Ok(!self.store.has_accounts().await?)
+    }
+
+    /// Makes an account for whoever asks, if registration is open.
+    ///
+    /// Errors: [`Error::RegistrationClosed`], [`Error::EmailTaken`], [`Error::KeyReused`],
+    /// [`Error::StillRunning`].
+    pub async fn register(
+        &self,
+        email: Email,
+        name: Option<Name>,
+        password: Password,
+        once: Option<Once>,
+    ) -> Result<Account, Error> {
+        let _running = self.running.begin(email.as_str(), once.as_ref())?;
+        let once = once.map(|once| Once {
+            request: without_password(&email, name.as_ref()),
+            ..once
+        });
+        let admission = match self.registration {
+            Registration::First => Admission::FirstOnly,
+            Registration::Open => Admission::Anybody,
+        };
+        // Refused before the hash, so that a closed registration costs nothing. The store decides.
+        if once.is_none() && admission == Admission::FirstOnly && !self.is_new().await? {
+            return Err(Error::RegistrationClosed);
+        }
+        let hash = self.passwords.hash(password.clone()).await?;
+        let account = self.new_account(email, name, Role::User, Some(hash));
+        match self.store.create_account(account, admission, once).await? {
+            Registered::Made(account) => Ok(account),
+            Registered::Again(known) => {
+                let same = self.passwords.verify(password, known.password_hash);
+                let same = same.await?;
+                same.then_some(known.account).ok_or(Error::KeyReused)
+            }
+            Registered::EmailTaken => Err(Error::EmailTaken),
+            Registered::Closed => Err(Error::RegistrationClosed),
+        }
+    }
+
+    /// Makes an account at the operator's wish; without a password only tokens let it in.
+    ///
+    /// Errors: [`Error::EmailTaken`].
+    pub async fn create_account(
+        &self,
+        email: Email,
+        name: Option<Name>,
+        role: Role,
+        password: Option<Password>,
+    ) -> Result<Account, Error> {
+        let hash = match password {
+            Some(password) => Some(self.passwords.hash(password).await?),
+            None => None,
+        };
+        let account = self.new_account(email, name, role, hash);
+        let made = self
+            .store
+            .create_account(account, Admission::Anybody, None)
+            .await?;
+        match made {
+            Registered::Made(account) => Ok(account),
+            _ => Err(Error::EmailTaken),
+        }
+    }
+
+    fn new_account(
+        &self,
+        email: Email,
+        name: Option<Name>,
+        role: Role,
+        password_hash: Option<String>,
+    ) -> NewAccount {
+        let now = self.clock.now();
+        NewAccount {
+            id: self.mint(now),
+            email,
+            name,
+            role,
+            password_hash,
+            created_at: now,
+        }
+    }
+
+    /// Gives a token to somebody who knows an account's password.
+    ///
+    /// Errors: [`Error::WrongPassword`], also for an unknown or a disabled account and after the
+    /// same time; [`Error::TooManyFailures`].
+    pub async fn sign_in(
+        &self,
+        email: Email,
+        password: Password,
+        address: IpAddr,
+    ) -> Result<(Account, FreshToken), Error> {
+        self.sign_in_limits.check(&email, address)?;
+        let known = self.store.credentials(&email).await?;
+        let hash = known.as_ref().and_then(|known| known.password_hash.clone());
+        let right = self.passwords.verify(password, hash).await?;
+        let Some(known) = known.filter(|known| right && known.account.disabled_at.is_none()) else {
+            self.sign_in_limits.failed(&email, address)?;
+            return Err(Error::WrongPassword);
+        };
+        let draft = TokenDraft {
+            name: None,
+            expires_at: Some(self.clock.now().after(crate::limits::SIGN_IN_KEPT)),
+        };
+        let token = self
+            .issue(known.account.id.clone(), TokenKind::SignIn, draft, None)
+            .await?;
+        Ok((known.account, token))
+    }
+
+    /// Accounts by e-mail address, beginning behind `after`.
+    pub async fn accounts(&self, after: Option<&Email>) -> Result<Page<Account, Email>, Error> {
+        Ok(self.store.accounts(after, PageSize::default()).await?)
+    }
+
+    /// The account of an e-mail address. Errors: [`Error::NotFound`].
+    pub async fn account(&self, email: &Email) -> Result<Account, Error> {
+        let known = self.store.credentials(email).await?;
+        Ok(known.ok_or(Error::NotFound)?.account)
+    }
+
+    /// Disables an account, or enables it again: from that moment its tokens are refused, or good.
+    /// Errors: [`Error::NotFound`].
+    pub async fn set_disabled(&self, email: &Email, disabled: bool) -> Result<(), Error> {
+        let account = self.account(email).await?;
+        let since = disabled.then(|| self.clock.now());
+        let found = self.store.set_disabled(account.id, since).await?;
+        found.then_some(()).ok_or(Error::NotFound)
+    }
+
+    /// Replaces an account's password. Errors: [`Error::NotFound`].
+    pub async fn set_password(&self, email: &Email, password: Password) -> Result<(), Error> {
+        let account = self.account(email).await?;
+        let hash = self.passwords.hash(password).await?;
+        let found = self.store.set_password(account.id, hash).await?;
+        found.then_some(()).ok_or(Error::NotFound)
+    }
+}

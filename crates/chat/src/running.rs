@@ -1,0 +1,54 @@
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::Error;
+use crate::limits;
+use crate::types::Once;
+
+/// The idempotency keys of requests that are running: a second request with one is told so.
+#[derive(Default)]
+pub(crate) struct Running(Mutex<HashSet<String>>);
+
+/// Keeps a key in use until it is dropped.
+pub(crate) struct Guard<'a> {
+    running: &'a Running,
+    key: Option<String>,
+}
+
+impl Running {
+    /// Takes the key for one request of `owner`; does nothing without a key.
+    pub(crate) fn begin(&self, owner: &str, once: Option<&Once>) -> Result<Guard<'_>, Error> {
+        let Some(once) = once else {
+            return Ok(Guard {
+                running: self,
+                key: None,
+            });
+        };
+        // Neither an owner nor a key holds a space.
+        let key = format!("{owner} {}", once.key.as_str());
+        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.len() >= limits::IDEMPOTENCY_RUNNING {
+            return Err(Error::Busy);
+        }
+        if !keys.insert(key.clone()) {
+            return Err(Error::StillRunning);
+        }
+        Ok(Guard {
+            running: self,
+            key: Some(key),
+        })
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = &self.key {
+            let mut keys = self
+                .running
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            keys.remove(key);
+        }
+    }
+}

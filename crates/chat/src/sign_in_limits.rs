@@ -1,0 +1,123 @@
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use governor::clock::{Clock as GovernorClock, Reference};
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
+
+use crate::contracts::Clock;
+use crate::error::Error;
+use crate::limits;
+use crate::types::Email;
+
+/// How many sign-ins may fail, by account and by address.
+pub(crate) struct SignInLimits {
+    accounts: Failures<Email>,
+    addresses: Failures<IpAddr>,
+}
+
+impl SignInLimits {
+    pub(crate) fn new(clock: &Arc<dyn Clock>) -> Self {
+        Self {
+            accounts: Failures::new(limits::SIGN_INS_PER_ACCOUNT, clock),
+            addresses: Failures::new(limits::SIGN_INS_PER_ADDRESS, clock),
+        }
+    }
+
+    /// Whether somebody there may try to sign in to that account.
+    pub(crate) fn check(&self, account: &Email, address: IpAddr) -> Result<(), Error> {
+        self.accounts.check(account)?;
+        self.addresses.check(&network(address))
+    }
+
+    /// Notes that it failed; an error when it was one too many.
+    pub(crate) fn failed(&self, account: &Email, address: IpAddr) -> Result<(), Error> {
+        let account = self.accounts.note(account.clone());
+        let address = self.addresses.note(network(address));
+        account.and(address)
+    }
+}
+
+/// What is counted as one address: in IPv6 a whole /64, since that is what one customer gets.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let prefix = u128::from(address) & !u128::from(u64::MAX);
+            IpAddr::V6(prefix.into())
+        }
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+struct Failures<K: Clone + Eq + Hash> {
+    allowed: RateLimiter<K, HashMapStateStore<K>, Wall, NoOpMiddleware<Nanos>>,
+    /// Who has used up what was allowed, and until when. Looked at before a password is checked:
+    /// a right guess is not told from a wrong one while it lasts.
+    blocked: Mutex<HashMap<K, Nanos>>,
+    clock: Wall,
+}
+
+impl<K: Clone + Eq + Hash> Failures<K> {
+    fn new((burst, refill): (u32, Duration), clock: &Arc<dyn Clock>) -> Self {
+        let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::with_period(refill)
+            .unwrap_or(Quota::per_second(NonZeroU32::MIN))
+            .allow_burst(burst);
+        let clock = Wall(clock.clone());
+        Self {
+            allowed: RateLimiter::new(quota, HashMapStateStore::default(), clock.clone()),
+            blocked: Mutex::default(),
+            clock,
+        }
+    }
+
+    fn check(&self, who: &K) -> Result<(), Error> {
+        let blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        match blocked.get(who) {
+            Some(until) if *until > now => Err(too_many(until.duration_since(now))),
+            _ => Ok(()),
+        }
+    }
+
+    fn note(&self, who: K) -> Result<(), Error> {
+        if self.allowed.len() >= limits::SIGN_INS_REMEMBERED {
+            self.allowed.retain_recent();
+        }
+        let Err(refused) = self.allowed.check_key(&who) else {
+            return Ok(());
+        };
+        let now = self.clock.now();
+        let wait: Nanos = refused.wait_time_from(now).into();
+        let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        if blocked.len() >= limits::SIGN_INS_REMEMBERED {
+            blocked.retain(|_, until| *until > now);
+        }
+        blocked.insert(who, now + wait);
+        Err(too_many(wait))
+    }
+}
+
+fn too_many(wait: Nanos) -> Error {
+    Error::TooManyFailures {
+        retry_after: wait.into(),
+    }
+}
+
+/// The product's clock, as the rate limiter wants it.
+#[derive(Clone)]
+struct Wall(Arc<dyn Clock>);
+
+impl GovernorClock for Wall {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Duration::from_millis(u64::try_from(self.0.now().0).unwrap_or(0)).into()
+    }
+}

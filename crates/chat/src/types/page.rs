@@ -1,0 +1,45 @@
+use crate::limits;
+
+/// How many items a page has at most: 1 to 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageSize(u32);
+
+impl PageSize {
+    /// Reads a size; `None` outside of 1 to 100.
+    pub fn new(size: u32) -> Option<Self> {
+        (1..=limits::PAGE_ITEMS)
+            .contains(&size)
+            .then_some(Self(size))
+    }
+
+    /// The size as a number.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl Default for PageSize {
+    fn default() -> Self {
+        Self(limits::PAGE_ITEMS_DEFAULT)
+    }
+}
+
+/// A part of a list, and from where it goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T, Position> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<Position>,
+}
+
+impl<T, Position> Page<T, Position> {
+    /// The page of `size` that `items` begin with; they must be one more if there is a next page.
+    pub fn cut(mut items: Vec<T>, size: PageSize, position: impl FnOnce(&T) -> Position) -> Self {
+        let more = items.len() > size.get() as usize;
+        items.truncate(size.get() as usize);
+        let last = items.last().filter(|_| more);
+        let next = last.map(position);
+        Self { items, next }
+    }
+}

@@ -1,0 +1,139 @@
+//! Texts that users write, each with its own rule.
+
+use std::fmt;
+
+use crate::limits;
+
+/// Why a text was refused; reads on after the field's name: "title *is blank*".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidText {
+    /// Empty, or nothing but white space.
+    #[error("is blank")]
+    Blank,
+    /// More than `limit` characters.
+    #[error("is longer than {limit} characters")]
+    TooLong {
+        /// The most characters that are allowed.
+        limit: usize,
+    },
+    /// Fewer than `limit` characters.
+    #[error("is shorter than {limit} characters")]
+    TooShort {
+        /// The fewest characters that are allowed.
+        limit: usize,
+    },
+    /// Holds U+0000, which no database's text can keep.
+    #[error("holds a NUL character")]
+    Nul,
+    /// No address that mail could be sent to.
+    #[error("is not an e-mail address")]
+    NotAnEmail,
+}
+
+fn at_most(text: &str, limit: usize) -> Result<&str, InvalidText> {
+    // The byte length bounds the character count, and is known without a walk.
+    if text.len() > limit && text.chars().count() > limit {
+        Err(InvalidText::TooLong { limit })
+    } else if text.contains('\0') {
+        Err(InvalidText::Nul)
+    } else {
+        Ok(text)
+    }
+}
+
+fn not_blank(text: &str) -> Result<&str, InvalidText> {
+    if text.chars().all(char::is_whitespace) {
+        Err(InvalidText::Blank)
+    } else {
+        Ok(text)
+    }
+}
+
+macro_rules! text_type {
+    ($(#[$doc:meta])* $name:ident, $parse:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Reads the text, as a client or a database wrote it.
+            pub fn parse(text: &str) -> Result<Self, InvalidText> {
+                let rule: fn(&str) -> Result<String, InvalidText> = $parse;
+                rule(text).map(Self)
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_type! {
+    /// A session's title: 1 to 200 characters, not blank, kept as it was written.
+    Title, |text| at_most(not_blank(text)?, limits::TITLE_CHARS).map(str::to_owned)
+}
+
+text_type! {
+    /// What a model is told before a session's first message; may be empty, at most 32,768 characters.
+    SystemMessage, |text| at_most(text, limits::SYSTEM_MESSAGE_CHARS).map(str::to_owned)
+}
+
+text_type! {
+    /// What a person or a token is called: 1 to 100 characters, not blank.
+    Name, |text| at_most(not_blank(text)?, limits::NAME_CHARS).map(str::to_owned)
+}
+
+text_type! {
+    /// An e-mail address in lower case, at most 254 characters (RFC 5321, 4.5.3.1.3).
+    ///
+    /// The check is loose on purpose: only the mail server knows which addresses exist.
+    Email, |text| {
+        let text = at_most(text.trim(), limits::EMAIL_CHARS)?;
+        let (local, domain) = text.rsplit_once('@').ok_or(InvalidText::NotAnEmail)?;
+        let strange = |c: char| c.is_whitespace() || c.is_control() || c == '@';
+        if local.is_empty() || domain.is_empty() || text.replacen('@', "", 1).contains(strange) {
+            return Err(InvalidText::NotAnEmail);
+        }
+        Ok(text.to_lowercase())
+    }
+}
+
+/// A password as it was typed: 8 to 128 characters, of any kind. Never printed.
+#[derive(Clone)]
+pub struct Password(String);
+
+impl Password {
+    /// Reads a password that is being chosen.
+    pub fn parse(text: &str) -> Result<Self, InvalidText> {
+        if text.chars().count() < limits::PASSWORD_CHARS_MIN {
+            return Err(InvalidText::TooShort {
+                limit: limits::PASSWORD_CHARS_MIN,
+            });
+        }
+        at_most(text, limits::PASSWORD_CHARS).map(|text| Self(text.to_owned()))
+    }
+
+    /// What somebody typed who claims to know a password: any text, since it need not be right.
+    pub fn attempt(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The password's bytes, for the hash.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(***)")
+    }
+}

@@ -1,0 +1,165 @@
+use std::io::BufRead;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use chat::contracts::Clock;
+use chat::types::{Email, Password, Role, Timestamp};
+use chat::{Chat, Error, Registration, TokenDraft};
+
+use crate::cli::{Cli, Command, Config, Token, User};
+use crate::config::{self, Settings};
+use crate::outside::{SystemEntropy, WallClock};
+use crate::serve;
+
+/// Does what the command line asks for.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    if let Command::Config(Config::Show) = &cli.command {
+        print!("{}", config::show(&cli)?);
+        return Ok(());
+    }
+    let settings = config::load(&cli)?;
+    match cli.command {
+        Command::Serve { .. } => runtime()?.block_on(serve::serve(settings)),
+        Command::User(command) => runtime()?.block_on(user(&open(&settings)?, command)),
+        Command::Token(command) => runtime()?.block_on(token(&open(&settings)?, command)),
+        Command::Config(_) => Ok(()),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime can't be started")
+}
+
+/// The product over the data folder, perhaps beside a running server.
+fn open(settings: &Settings) -> anyhow::Result<Chat> {
+    struct Unobserved;
+    impl store::CommitObserver for Unobserved {
+        fn committed(&self, _: usize, _: usize, _: Duration) {}
+    }
+    let store = store::open(
+        &settings.data_dir,
+        store::Purpose::Command,
+        WallClock.now(),
+        Arc::new(Unobserved),
+    )?;
+    let clock = Arc::new(WallClock);
+    Ok(Chat::new(
+        store,
+        clock,
+        Arc::new(SystemEntropy),
+        Registration::First,
+    )?)
+}
+
+async fn user(chat: &Chat, command: User) -> anyhow::Result<()> {
+    match command {
+        User::Create {
+            email,
+            name,
+            admin,
+            password_stdin,
+        } => {
+            let password = password_stdin.then(read_password).transpose()?;
+            let role = if admin { Role::Admin } else { Role::User };
+            let account = chat.create_account(email, name, role, password).await?;
+            println!("{} {} {}", account.id, account.email, account.role.as_str());
+        }
+        User::List => {
+            let mut after = None;
+            loop {
+                let page = chat.accounts(after.as_ref()).await?;
+                for account in page.items {
+                    let state = match account.disabled_at {
+                        None => "active",
+                        Some(_) => "disabled",
+                    };
+                    let role = account.role.as_str();
+                    println!("{} {} {role} {state}", account.id, account.email);
+                }
+                if page.next.is_none() {
+                    break;
+                }
+                after = page.next;
+            }
+        }
+        User::Disable { email } => {
+            found(chat.set_disabled(&email, true).await, &email)?;
+            println!("{email} is disabled");
+        }
+        User::Enable { email } => {
+            found(chat.set_disabled(&email, false).await, &email)?;
+            println!("{email} is enabled");
+        }
+        User::Password { email } => {
+            found(chat.set_password(&email, read_password()?).await, &email)?;
+            println!("{email} has a new password");
+        }
+    }
+    Ok(())
+}
+
+async fn token(chat: &Chat, command: Token) -> anyhow::Result<()> {
+    match command {
+        Token::Create {
+            email,
+            name,
+            expires,
+        } => {
+            let account = found(chat.account(&email).await, &email)?;
+            let draft = TokenDraft {
+                name,
+                expires_at: expires.map(|span| WallClock.now().after(span)),
+            };
+            let fresh = chat.create_token_for(&account, draft).await?;
+            println!("{}", fresh.text.expose());
+        }
+        Token::List { email } => {
+            let account = found(chat.account(&email).await, &email)?;
+            for token in chat.tokens_of(&account).await? {
+                println!(
+                    "{} {} name={:?} created={} expires={} last-used={}",
+                    token.id,
+                    token.kind.as_str(),
+                    token.name.as_ref().map_or("", chat::types::Name::as_str),
+                    written(Some(token.created_at)),
+                    written(token.expires_at),
+                    written(token.last_used_at),
+                );
+            }
+        }
+        Token::Revoke { id } => {
+            match chat.revoke_any_token(id.clone()).await {
+                Err(Error::NotFound) => bail!("there is no token {id}"),
+                done => done?,
+            }
+            println!("{id} is revoked");
+        }
+    }
+    Ok(())
+}
+
+fn found<T>(result: Result<T, Error>, email: &Email) -> anyhow::Result<T> {
+    match result {
+        Err(Error::NotFound) => bail!("there is no account {email}"),
+        result => Ok(result?),
+    }
+}
+
+fn read_password() -> anyhow::Result<Password> {
+    let mut line = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .context("no password could be read from standard input")?;
+    let line = line.trim_end_matches(['\r', '\n']);
+    Password::parse(line).map_err(|error| anyhow::anyhow!("the password {error}"))
+}
+
+fn written(time: Option<Timestamp>) -> String {
+    time.and_then(|time| jiff::Timestamp::from_millisecond(time.0).ok())
+        .map_or_else(|| "never".to_owned(), |time| format!("{time:.0}"))
+}

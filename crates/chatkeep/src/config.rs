@@ -1,0 +1,179 @@
+//! The settings: defaults < `chatkeep.toml` < `CHATKEEP_*` < flags.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use ::config::{Config, Environment, File, FileFormat, Map, Source, Value};
+use anyhow::Context;
+use serde::Deserialize;
+
+use crate::cli::{Cli, Command};
+
+/// Where settings are read from, in the working directory.
+const FILE: &str = "chatkeep.toml";
+
+/// What an operator can decide.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The folder that the database is in.
+    pub data_dir: PathBuf,
+    /// Who may register.
+    pub registration: Registration,
+    /// Origins whose pages may call the API from a browser.
+    pub cors_origins: Vec<String>,
+    /// How much is logged.
+    pub log_level: LogLevel,
+    /// How it is written.
+    pub log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    First,
+    Open,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Every setting with its default.
+fn defaults() -> Vec<(&'static str, Value)> {
+    let text = |text: &str| Value::new(None, text);
+    vec![
+        ("listen", text("127.0.0.1:8642")),
+        ("data_dir", text("./chatkeep-data")),
+        ("registration", text("first")),
+        ("cors_origins", Value::new(None, Vec::<String>::new())),
+        ("log_level", text("info")),
+        ("log_format", text("text")),
+    ]
+}
+
+/// The settings that hold for this command.
+pub fn load(cli: &Cli) -> anyhow::Result<Settings> {
+    Ok(merged(cli)?.try_deserialize()?)
+}
+
+/// Every setting, its value and where it came from, a line each.
+pub fn show(cli: &Cli) -> anyhow::Result<String> {
+    let merged = merged(cli)?;
+    // An unknown key is an error here too.
+    merged.clone().try_deserialize::<Settings>()?;
+    let settings = merged.collect()?;
+    let line = |(name, _): (&'static str, _)| {
+        let value = settings.get(name).context(name)?.clone();
+        let origin = value.origin().unwrap_or("default").to_owned();
+        let setting = format!("{name} = {}", written(value));
+        Ok(format!("{setting:<40} # {origin}\n"))
+    };
+    defaults().into_iter().map(line).collect()
+}
+
+/// A value as it would stand in the file.
+fn written(value: Value) -> String {
+    match value.clone().into_array() {
+        Ok(items) => {
+            let items: Vec<String> = items.into_iter().map(written).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Err(_) => format!("{:?}", value.into_string().unwrap_or_default()),
+    }
+}
+
+fn merged(cli: &Cli) -> anyhow::Result<Config> {
+    let environment = Environment::with_prefix("CHATKEEP")
+        .prefix_separator("_")
+        .try_parsing(true)
+        .list_separator(",")
+        .with_list_parse_key("cors_origins")
+        .ignore_empty(true);
+    let file = File::from(Path::new(FILE))
+        .format(FileFormat::Toml)
+        .required(false);
+    Config::builder()
+        .add_source(Layer(defaults()))
+        .add_source(file)
+        .add_source(environment)
+        .add_source(Layer(flags(cli)))
+        .build()
+        .context("the settings can't be read")
+}
+
+fn flags(cli: &Cli) -> Vec<(&'static str, Value)> {
+    let flag = |flag: &str, value: String| Value::new(Some(&flag.to_owned()), value);
+    let mut flags = Vec::new();
+    if let Some(folder) = &cli.data_dir {
+        let folder = folder.to_string_lossy().into_owned();
+        flags.push(("data_dir", flag("--data-dir", folder)));
+    }
+    if let Command::Serve {
+        listen: Some(address),
+    } = &cli.command
+    {
+        flags.push(("listen", flag("--listen", address.to_string())));
+    }
+    flags
+}
+
+/// Settings from this program: its defaults, or its flags.
+#[derive(Clone, Debug)]
+struct Layer(Vec<(&'static str, Value)>);
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, ::config::ConfigError> {
+        let pairs = self.0.iter();
+        Ok(pairs
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_file_holds_every_setting_with_its_default() {
+        let example = include_str!("../../../chatkeep.example.toml");
+        let example = Config::builder()
+            .add_source(File::from_str(example, FileFormat::Toml))
+            .build()
+            .unwrap();
+        let mut names = Vec::new();
+        for (name, default) in defaults() {
+            let value: Value = example.get(name).unwrap();
+            assert_eq!(written(value), written(default), "{name}");
+            names.push(name.to_owned());
+        }
+        let mut in_file: Vec<String> = example
+            .try_deserialize::<Map<String, Value>>()
+            .unwrap()
+            .into_keys()
+            .collect();
+        in_file.sort();
+        names.sort();
+        assert_eq!(in_file, names);
+    }
+}

@@ -1,0 +1,161 @@
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use api::{Metrics, Options};
+use axum_server::Handle;
+use chat::Chat;
+use chat::contracts::{Clock, Entropy};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::level_filters::LevelFilter;
+
+use crate::config::{LogFormat, LogLevel, Registration, Settings};
+use crate::outside::{SystemEntropy, WallClock};
+
+/// How long running requests may take to end after the signal to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How long a client may take to send the head of a request.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// How often what is past its time is deleted.
+const SWEEP_EVERY: Duration = Duration::from_mins(10);
+
+/// Serves until the process is told to stop.
+pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+    log(&settings);
+    let metrics = Arc::new(Metrics::new(random()));
+    let store = store::open(
+        &settings.data_dir,
+        store::Purpose::Serve,
+        WallClock.now(),
+        Arc::new(Commits(metrics.clone())),
+    )?;
+    let registration = match settings.registration {
+        Registration::First => chat::Registration::First,
+        Registration::Open => chat::Registration::Open,
+    };
+    let clock = Arc::new(WallClock);
+    let chat = Chat::new(store, clock, Arc::new(SystemEntropy), registration)?;
+    let chat = Arc::new(chat);
+
+    let listener = TcpListener::bind(settings.listen)
+        .with_context(|| format!("can't listen on {}", settings.listen))?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let setup_code = chat.is_new().await?.then(code);
+    announce(&settings, address, setup_code.as_deref())?;
+
+    let options = Options {
+        cors_origins: origins(&settings)?,
+        setup_code,
+    };
+    let router = api::router(chat.clone(), metrics, options);
+    let sweeper = tokio::spawn(sweep(chat));
+    let handle = Handle::new();
+    tokio::spawn(stop_on_signal(handle.clone()));
+    let mut server = axum_server::from_tcp(listener)?
+        .acceptor(axum_server::accept::NoDelayAcceptor::new())
+        .handle(handle);
+    server
+        .http_builder()
+        .http1()
+        .timer(hyper_util::rt::TokioTimer::new())
+        .header_read_timeout(HEAD_TIME);
+    server
+        .serve(router.into_make_service_with_connect_info::<SocketAddr>())
+        .await?;
+    sweeper.abort();
+    println!("stopped");
+    Ok(())
+}
+
+async fn stop_on_signal(handle: Handle<SocketAddr>) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    handle.graceful_shutdown(Some(DRAIN));
+}
+
+/// Tells whoever started the server where it is, and how to make the first account.
+fn announce(settings: &Settings, address: SocketAddr, code: Option<&str>) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "chatkeep listens on http://{address}")?;
+    writeln!(out, "its data is in {}", settings.data_dir.display())?;
+    if let Some(code) = code {
+        let folder = settings.data_dir.display();
+        writeln!(out, "there is no account yet; make the first one")?;
+        writeln!(out, "  in a browser:  http://{address}/setup/{code}")?;
+        writeln!(
+            out,
+            "  in a shell:    chatkeep user create you@example.com --password-stdin \
+             --data-dir {folder}"
+        )?;
+    }
+    out.flush()
+}
+
+fn origins(settings: &Settings) -> anyhow::Result<Vec<api::Origin>> {
+    let parse = |origin: &String| {
+        origin
+            .parse()
+            .with_context(|| format!("cors_origins: {origin:?} is not an origin"))
+    };
+    settings.cors_origins.iter().map(parse).collect()
+}
+
+async fn sweep(chat: Arc<Chat>) {
+    let mut every = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        every.tick().await;
+        match chat.sweep().await {
+            Ok(rows) => tracing::debug!(rows, "swept"),
+            Err(error) => tracing::error!(%error, "what is past its time can't be deleted"),
+        }
+    }
+}
+
+fn log(settings: &Settings) {
+    let level = match settings.log_level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(io::stderr);
+    match settings.log_format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}
+
+struct Commits(Arc<Metrics>);
+
+impl store::CommitObserver for Commits {
+    fn committed(&self, operations: usize, waiting: usize, took: Duration) {
+        self.0.committed(operations, waiting, took);
+    }
+}
+
+fn random() -> u32 {
+    let mut bytes = [0; 4];
+    SystemEntropy.fill(&mut bytes);
+    u32::from_le_bytes(bytes)
+}
+
+/// The code of the one-time link: 128 bits.
+fn code() -> String {
+    let mut bytes = [0; 16];
+    SystemEntropy.fill(&mut bytes);
+    format!("{:032x}", u128::from_le_bytes(bytes))
+}

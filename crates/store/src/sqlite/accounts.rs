@@ -1,0 +1,118 @@
+use chat::contracts::{Admission, Registered, StoreError};
+use chat::types::{
+    Account, Credentials, Cuid, Email, NewAccount, Once, Page, PageSize, Role, Timestamp,
+};
+use rusqlite::{Connection, OptionalExtension, Result};
+
+use super::columns::{self, ACCOUNT};
+use super::idempotency;
+use super::writer::failure;
+
+pub(super) fn any(db: &Connection) -> Result<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM account)")?
+        .query_row([], |row| row.get(0))
+}
+
+pub(super) fn by_email(db: &Connection, email: &Email) -> Result<Option<Credentials>> {
+    let sql = format!("SELECT {ACCOUNT}, password_hash FROM account WHERE email = ?1");
+    db.prepare_cached(&sql)?
+        .query_row([email.as_str()], |row| {
+            Ok(Credentials {
+                account: columns::account(row, 0)?,
+                password_hash: row.get(6)?,
+            })
+        })
+        .optional()
+}
+
+pub(super) fn list(
+    db: &Connection,
+    after: Option<&Email>,
+    size: PageSize,
+) -> Result<Page<Account, Email>> {
+    let sql = format!("SELECT {ACCOUNT} FROM account WHERE email > ?1 ORDER BY email LIMIT ?2");
+    let items = db
+        .prepare_cached(&sql)?
+        .query_map((after.map_or("", Email::as_str), size.get() + 1), |row| {
+            columns::account(row, 0)
+        })?
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Page::cut(items, size, |last| last.email.clone()))
+}
+
+pub(super) fn create(
+    db: &Connection,
+    new: &NewAccount,
+    admission: Admission,
+    once: Option<&Once>,
+) -> std::result::Result<Registered, StoreError> {
+    let now = new.created_at;
+    let first = !any(db).map_err(failure)?;
+    if let Some(known) = by_email(db, &new.email).map_err(failure)? {
+        if let Some(once) = once
+            && idempotency::find(db, &known.account.id, once, now)?.is_some()
+        {
+            return Ok(Registered::Again(known));
+        }
+        // Whoever may not register is not told who has.
+        return Ok(match admission {
+            Admission::FirstOnly => Registered::Closed,
+            Admission::Anybody => Registered::EmailTaken,
+        });
+    }
+    if admission == Admission::FirstOnly && !first {
+        return Ok(Registered::Closed);
+    }
+    let account = Account {
+        id: new.id.clone(),
+        email: new.email.clone(),
+        name: new.name.clone(),
+        role: if first { Role::Admin } else { new.role },
+        disabled_at: None,
+        created_at: now,
+    };
+    insert(db, &account, new.password_hash.as_deref()).map_err(failure)?;
+    if let Some(once) = once {
+        // The account itself is what a retry finds.
+        idempotency::save(db, &account.id, once, now, "")?;
+    }
+    Ok(Registered::Made(account))
+}
+
+fn insert(db: &Connection, account: &Account, password_hash: Option<&str>) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO account (id, email, name, role, password_hash, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute((
+        account.id.as_str(),
+        account.email.as_str(),
+        account.name.as_ref().map(chat::types::Name::as_str),
+        account.role.as_str(),
+        password_hash,
+        account.created_at.0,
+    ))
+    .map(drop)
+}
+
+pub(super) fn set_password(
+    db: &Connection,
+    account: &Cuid,
+    hash: &str,
+) -> std::result::Result<bool, StoreError> {
+    db.prepare_cached("UPDATE account SET password_hash = ?2 WHERE id = ?1")
+        .and_then(|mut statement| statement.execute((account.as_str(), hash)))
+        .map(|rows| rows == 1)
+        .map_err(failure)
+}
+
+pub(super) fn set_disabled(
+    db: &Connection,
+    account: &Cuid,
+    since: Option<Timestamp>,
+) -> std::result::Result<bool, StoreError> {
+    db.prepare_cached("UPDATE account SET disabled_at = ?2 WHERE id = ?1")
+        .and_then(|mut statement| statement.execute((account.as_str(), since.map(|at| at.0))))
+        .map(|rows| rows == 1)
+        .map_err(failure)
+}

@@ -1,0 +1,94 @@
+//! What was done under an idempotency key, kept in the same transaction as the change.
+
+use chat::contracts::StoreError;
+use chat::limits;
+use chat::types::{Cuid, Once, Timestamp};
+use rusqlite::{Connection, OptionalExtension};
+
+use super::writer::failure;
+
+/// Something that a retry is given again.
+pub(super) trait Outcome: Sized {
+    /// The outcome as text, if it is one that changed something.
+    fn save(&self) -> Option<String>;
+    /// Reads what [`Outcome::save`] wrote.
+    fn load(text: &str) -> Option<Self>;
+}
+
+/// Does `change` and remembers what came of it, or finds what came of it the first time.
+pub(super) fn once<T: Outcome>(
+    db: &Connection,
+    owner: &Cuid,
+    once: Option<&Once>,
+    now: Timestamp,
+    change: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let Some(once) = once else { return change() };
+    if let Some(text) = find(db, owner, once, now)? {
+        return T::load(&text)
+            .ok_or_else(|| StoreError::Internal("a stored outcome is damaged".into()));
+    }
+    let outcome = change()?;
+    if let Some(text) = outcome.save() {
+        save(db, owner, once, now, &text)?;
+    }
+    Ok(outcome)
+}
+
+/// The outcome that is kept under a key, if there is one.
+pub(super) fn find(
+    db: &Connection,
+    owner: &Cuid,
+    once: &Once,
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
+    let kept = db
+        .prepare_cached(
+            "SELECT request, outcome FROM idempotency
+             WHERE owner = ?1 AND key = ?2 AND expires_at > ?3",
+        )
+        .and_then(|mut statement| {
+            statement
+                .query_row((owner.as_str(), once.key.as_str(), now.0), |row| {
+                    Ok((row.get::<_, [u8; 32]>(0)?, row.get(1)?))
+                })
+                .optional()
+        })
+        .map_err(failure)?;
+    match kept {
+        Some((request, _)) if request != once.request => Err(StoreError::KeyReused),
+        Some((_, outcome)) => Ok(Some(outcome)),
+        None => Ok(None),
+    }
+}
+
+/// Keeps an outcome under a key.
+pub(super) fn save(
+    db: &Connection,
+    owner: &Cuid,
+    once: &Once,
+    now: Timestamp,
+    outcome: &str,
+) -> Result<(), StoreError> {
+    let until = now.after(limits::IDEMPOTENCY_KEPT);
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO idempotency (owner, key, request, outcome, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )
+    .and_then(|mut statement| {
+        let key = once.key.as_str();
+        statement.execute((owner.as_str(), key, once.request, outcome, until.0))
+    })
+    .map_err(failure)?;
+    Ok(())
+}
+
+/// Deletes keys that are past their time.
+pub(super) fn sweep(db: &Connection, now: Timestamp) -> Result<usize, StoreError> {
+    db.execute(
+        "DELETE FROM idempotency WHERE (owner, key) IN
+           (SELECT owner, key FROM idempotency WHERE expires_at <= ?1 LIMIT ?2)",
+        (now.0, limits::SWEEP_ROWS),
+    )
+    .map_err(failure)
+}

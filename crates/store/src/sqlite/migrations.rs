@@ -1,0 +1,120 @@
+//! Brings a database to the schema of this program.
+//!
+//! A migration is never edited once it has shipped: the checksum of each one that a database went
+//! through is kept in it and compared.
+
+use std::fs;
+use std::path::Path;
+
+use chat::types::Timestamp;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use sha2::{Digest, Sha256};
+
+use super::OpenError;
+
+/// In order; a migration's number is its place, from 1.
+const MIGRATIONS: &[&str] = &[include_str!(
+    "../../migrations/sqlite/0001_accounts_tokens_sessions.sql"
+)];
+
+const RECORD: &str = "CREATE TABLE IF NOT EXISTS migration (
+    number     INTEGER NOT NULL PRIMARY KEY,
+    checksum   TEXT    NOT NULL,
+    applied_at INTEGER NOT NULL
+) STRICT";
+
+/// The migrations that the database still needs, with their numbers.
+pub(super) fn pending(db: &Connection) -> Result<Vec<(u32, &'static str)>, OpenError> {
+    pending_of(db, MIGRATIONS)
+}
+
+/// Runs what is pending, after a copy of a database that holds something.
+pub(super) fn run(db: &mut Connection, path: &Path, now: Timestamp) -> Result<(), OpenError> {
+    run_all(db, path, now, MIGRATIONS)
+}
+
+fn pending_of<'a>(
+    db: &Connection,
+    migrations: &[&'a str],
+) -> Result<Vec<(u32, &'a str)>, OpenError> {
+    let known = u32::try_from(migrations.len()).unwrap_or(u32::MAX);
+    let applied = applied(db)?;
+    if let Some((database, _)) = applied.last().filter(|(number, _)| *number > known) {
+        return Err(OpenError::TooNew {
+            database: *database,
+            program: known,
+        });
+    }
+    let numbered = (1..).zip(migrations.iter().copied());
+    for ((number, migration), (_, checksum)) in numbered.clone().zip(&applied) {
+        if checksum_of(migration) != *checksum {
+            return Err(OpenError::MigrationChanged(number));
+        }
+    }
+    Ok(numbered.skip(applied.len()).collect())
+}
+
+fn applied(db: &Connection) -> Result<Vec<(u32, String)>, rusqlite::Error> {
+    let recorded = db
+        .query_row(
+            "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migration'",
+            [],
+            |_| Ok(()),
+        )
+        .optional()?;
+    if recorded.is_none() {
+        return Ok(Vec::new());
+    }
+    db.prepare("SELECT number, checksum FROM migration ORDER BY number")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
+fn run_all(
+    db: &mut Connection,
+    path: &Path,
+    now: Timestamp,
+    migrations: &[&str],
+) -> Result<(), OpenError> {
+    // Read again, inside the lock: another command may have been faster.
+    let pending = pending_of(db, migrations)?;
+    if let Some((first, _)) = pending.first().filter(|(first, _)| *first > 1) {
+        copy(db, path, *first)?;
+    }
+    for (number, migration) in pending {
+        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(RECORD)?;
+        transaction.execute_batch(migration)?;
+        transaction.execute(
+            "INSERT INTO migration (number, checksum, applied_at) VALUES (?1, ?2, ?3)",
+            (number, checksum_of(migration), now.0),
+        )?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// Copies the database to `<its path>.before-<number>`.
+fn copy(db: &Connection, path: &Path, number: u32) -> Result<(), OpenError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".before-{number}"));
+    let copy = Path::new(&name);
+    let fault = |error| OpenError::Folder(copy.to_owned(), error);
+    if copy.exists() {
+        // Left by a migration that was cut off; the database is still the one that it copied.
+        fs::remove_file(copy).map_err(fault)?;
+    }
+    db.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
+    fs::File::open(copy)
+        .and_then(|file| file.sync_all())
+        .map_err(fault)
+}
+
+fn checksum_of(migration: &str) -> String {
+    use std::fmt::Write;
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(migration) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}

@@ -1,0 +1,172 @@
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chat::types::Timestamp;
+use rusqlite::Connection;
+
+use super::readers::Readers;
+use super::writer::Writer;
+use super::{Sqlite, migrations};
+use crate::{CommitObserver, DATABASE_FILE, Purpose};
+
+/// The first SQLite whose WAL can't lose a commit when a checkpoint and a reset race.
+/// <https://www.sqlite.org/wal.html#walresetbug>
+const SQLITE_AT_LEAST: (i32, &str) = (3_051_003, "3.51.3");
+/// Statements that each connection keeps prepared.
+const STATEMENTS_KEPT: usize = 64;
+/// Milliseconds that a connection waits while another process writes.
+const BUSY_MS: u32 = 5_000;
+
+/// Why the store could not be opened.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The SQLite in this program is too old to be trusted.
+    OldSqlite,
+    /// The data folder or a file in it can't be made or opened.
+    Folder(PathBuf, io::Error),
+    /// Another process serves from this folder.
+    InUse(PathBuf),
+    /// The database is older than this program, and a running server holds it.
+    NeedsMigration(PathBuf),
+    /// A newer program made the database.
+    TooNew {
+        /// The newest migration of the database.
+        database: u32,
+        /// The newest migration that this program knows.
+        program: u32,
+    },
+    /// A migration has another text than the one that the database went through.
+    MigrationChanged(u32),
+    /// SQLite refused.
+    Sqlite(rusqlite::Error),
+}
+
+impl std::error::Error for OpenError {}
+
+impl std::fmt::Display for OpenError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::OldSqlite => write!(
+                f,
+                "this program was built with SQLite {}, and needs {} or newer",
+                rusqlite::version(),
+                SQLITE_AT_LEAST.1
+            ),
+            Self::Folder(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::InUse(folder) => write!(
+                f,
+                "another chatkeep serves from {}; stop it, or name another folder with --data-dir",
+                folder.display()
+            ),
+            Self::NeedsMigration(folder) => write!(
+                f,
+                "the database in {} is from an older version, and a running server holds it; \
+                 stop that server first",
+                folder.display()
+            ),
+            Self::TooNew { database, program } => write!(
+                f,
+                "the database is from a newer version of chatkeep: its schema has number \
+                 {database}, this program knows up to {program}"
+            ),
+            Self::MigrationChanged(number) => write!(
+                f,
+                "migration {number} of the database is not the one that this program knows"
+            ),
+            Self::Sqlite(error) => write!(f, "the database can't be opened: {error}"),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl Sqlite {
+    /// Opens the database in `folder`; see [`crate::open`].
+    pub fn open(
+        folder: &Path,
+        purpose: Purpose,
+        now: Timestamp,
+        observer: Arc<dyn CommitObserver>,
+    ) -> Result<Self, OpenError> {
+        if rusqlite::version_number() < SQLITE_AT_LEAST.0 {
+            return Err(OpenError::OldSqlite);
+        }
+        make_folder(folder).map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
+        let serving = match purpose {
+            Purpose::Serve => {
+                Some(lock(folder)?.ok_or_else(|| OpenError::InUse(folder.to_owned()))?)
+            }
+            Purpose::Command => None,
+        };
+
+        let path = folder.join(DATABASE_FILE);
+        let mut writer = connect(&path)?;
+        writer.pragma_update(None, "journal_mode", "WAL")?;
+        let pending = migrations::pending(&writer)?;
+        if !pending.is_empty() {
+            // Held to the end of the migration, so that no server starts in the middle of it.
+            let _lock = match &serving {
+                Some(_) => None,
+                None => Some(
+                    lock(folder)?.ok_or_else(|| OpenError::NeedsMigration(folder.to_owned()))?,
+                ),
+            };
+            migrations::run(&mut writer, &path, now)?;
+            sync_folder(folder).map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
+        }
+        Ok(Self {
+            writer: Writer::start(writer, observer),
+            readers: Readers::new(path),
+            _lock: serving,
+        })
+    }
+}
+
+/// A connection with the settings that all of them need.
+pub(super) fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let db = Connection::open(path)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    db.pragma_update(None, "busy_timeout", BUSY_MS)?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    db.pragma_update(None, "cell_size_check", true)?;
+    Ok(db)
+}
+
+/// Makes the folder, for its owner's eyes only, and makes sure that its name is on disk.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)?;
+    match folder.canonicalize()?.parent() {
+        Some(parent) => sync_folder(parent),
+        None => Ok(()),
+    }
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// The lock of whoever serves from the folder; `None` if another process has it.
+fn lock(folder: &Path) -> Result<Option<File>, OpenError> {
+    let path = folder.join("chatkeep.lock");
+    let fault = |error| OpenError::Folder(path.clone(), error);
+    let file = File::create(&path).map_err(fault)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(fault(error)),
+    }
+}

@@ -1,0 +1,59 @@
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use chat::contracts::StoreError;
+use rusqlite::Connection;
+
+use super::open::connect;
+use super::writer::failure;
+
+/// Idle connections that are kept.
+const KEPT: usize = 16;
+
+/// Connections that only read.
+///
+/// A read runs on the thread that asks: it touches a few pages, most of them in memory, and
+/// handing it to another thread costs more than it does (docs/decisions/0003-reads-in-place.md).
+/// There are never more connections in use than threads that ask, so none waits for another.
+pub(super) struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Reads something, from the state after the last commit.
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let idle = self.idle().pop();
+        let db = match idle {
+            Some(db) => db,
+            None => self.open().map_err(failure)?,
+        };
+        let found = work(&db).map_err(failure)?;
+        // A connection whose read failed is not used again.
+        let mut idle = self.idle();
+        if idle.len() < KEPT {
+            idle.push(db);
+        }
+        Ok(found)
+    }
+
+    fn open(&self) -> rusqlite::Result<Connection> {
+        let db = connect(&self.path)?;
+        db.pragma_update(None, "query_only", true)?;
+        Ok(db)
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

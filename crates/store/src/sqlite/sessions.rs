@@ -1,0 +1,262 @@
+use chat::contracts::{Changed, Deleted, StoreError};
+use chat::types::{
+    Cuid, NewSession, Once, Page, PageSize, Precondition, Session, SessionChange, SessionFilter,
+    SessionKey, SessionKind, SessionPosition, SessionStatus, SystemMessage, Timestamp, Title,
+};
+use rusqlite::{Connection, OptionalExtension, Result, Row};
+use serde::{Deserialize, Serialize};
+
+use super::columns::{cuid, parsed, time};
+use super::idempotency::{self, Outcome};
+use super::writer::failure;
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT number, id, owner, title, kind, status, system_message, version, created_at, \
+             updated_at FROM session ",
+            $rest
+        )
+    };
+}
+
+fn session(row: &Row<'_>) -> Result<Session> {
+    Ok(Session {
+        number: row.get(0)?,
+        id: cuid(row, 1)?,
+        owner: cuid(row, 2)?,
+        title: parsed(row, 3, Title::parse)?,
+        kind: parsed(row, 4, SessionKind::parse)?,
+        status: parsed(row, 5, SessionStatus::parse)?,
+        system_message: parsed(row, 6, SystemMessage::parse)?,
+        version: row.get(7)?,
+        created_at: time(row, 8)?,
+        updated_at: time(row, 9)?,
+    })
+}
+
+pub(super) fn find(db: &Connection, owner: &Cuid, key: &SessionKey) -> Result<Option<Session>> {
+    let owner = owner.as_str();
+    match key {
+        SessionKey::Number(number) => db
+            .prepare_cached(select!("WHERE owner = ?1 AND number = ?2"))?
+            .query_row((owner, number), session),
+        SessionKey::Cuid(id) => db
+            .prepare_cached(select!("WHERE owner = ?1 AND id = ?2"))?
+            .query_row((owner, id.as_str()), session),
+    }
+    .optional()
+}
+
+pub(super) fn list(
+    db: &Connection,
+    owner: &Cuid,
+    filter: SessionFilter,
+    after: Option<SessionPosition>,
+    size: PageSize,
+) -> Result<Page<Session, SessionPosition>> {
+    let after = after.unwrap_or(SessionPosition {
+        updated_at: Timestamp(i64::MAX),
+        number: i64::MAX,
+    });
+    let items = db
+        .prepare_cached(select!(
+            // The inner query is answered by the index alone, however many rows a filter skips.
+            "WHERE owner = ?1 AND number IN
+               (SELECT number FROM session WHERE owner = ?1 AND (updated_at, number) < (?2, ?3)
+                  AND (?4 IS NULL OR status = ?4) AND (?5 IS NULL OR kind = ?5)
+                ORDER BY updated_at DESC, number DESC LIMIT ?6)
+             ORDER BY updated_at DESC, number DESC"
+        ))?
+        .query_map(
+            (
+                owner.as_str(),
+                after.updated_at.0,
+                after.number,
+                filter.status.map(SessionStatus::as_str),
+                filter.kind.map(SessionKind::as_str),
+                size.get() + 1,
+            ),
+            session,
+        )?
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Page::cut(items, size, Session::position))
+}
+
+pub(super) fn create(
+    db: &Connection,
+    new: &NewSession,
+    once: Option<&Once>,
+) -> std::result::Result<Session, StoreError> {
+    idempotency::once(db, &new.owner, once, new.created_at, || {
+        insert(db, new).map_err(failure)
+    })
+}
+
+fn insert(db: &Connection, new: &NewSession) -> Result<Session> {
+    let number: i64 = db
+        .prepare_cached(
+            "UPDATE id_block SET next = next + 1 WHERE name = 'session' RETURNING next - 1",
+        )?
+        .query_row([], |row| row.get(0))?;
+    db.prepare_cached(
+        "INSERT INTO session (owner, number, id, title, kind, status, system_message, version,
+           created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, 'active', '', 1, ?6, ?6) RETURNING
+           number, id, owner, title, kind, status, system_message, version, created_at, updated_at",
+    )?
+    .query_row(
+        (
+            new.owner.as_str(),
+            number,
+            new.id.as_str(),
+            new.title.as_str(),
+            new.kind.as_str(),
+            new.created_at.0,
+        ),
+        session,
+    )
+}
+
+pub(super) fn change(
+    db: &Connection,
+    owner: &Cuid,
+    key: &SessionKey,
+    change: &SessionChange,
+    precondition: &Precondition,
+    now: Timestamp,
+    once: Option<&Once>,
+) -> std::result::Result<Changed, StoreError> {
+    idempotency::once(db, owner, once, now, || {
+        let Some(mut session) = find(db, owner, key).map_err(failure)? else {
+            return Ok(Changed::Missing);
+        };
+        if !precondition.allows(session.version) {
+            return Ok(Changed::Stale);
+        }
+        if let Some(title) = &change.title {
+            session.title = title.clone();
+        }
+        if let Some(message) = &change.system_message {
+            session.system_message = message.clone();
+        }
+        if let Some(status) = change.status {
+            session.status = status;
+        }
+        session.version += 1;
+        session.updated_at = now;
+        update(db, &session).map_err(failure)?;
+        Ok(Changed::Done(session))
+    })
+}
+
+fn update(db: &Connection, session: &Session) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE session SET title = ?3, system_message = ?4, status = ?5, version = ?6,
+           updated_at = ?7
+         WHERE owner = ?1 AND number = ?2",
+    )?
+    .execute((
+        session.owner.as_str(),
+        session.number,
+        session.title.as_str(),
+        session.system_message.as_str(),
+        session.status.as_str(),
+        session.version,
+        session.updated_at.0,
+    ))
+    .map(drop)
+}
+
+pub(super) fn delete(
+    db: &Connection,
+    owner: &Cuid,
+    key: &SessionKey,
+    precondition: &Precondition,
+    now: Timestamp,
+    once: Option<&Once>,
+) -> std::result::Result<Deleted, StoreError> {
+    idempotency::once(db, owner, once, now, || {
+        let Some(session) = find(db, owner, key).map_err(failure)? else {
+            return Ok(Deleted::Missing);
+        };
+        if !precondition.allows(session.version) {
+            return Ok(Deleted::Stale);
+        }
+        db.prepare_cached("DELETE FROM session WHERE owner = ?1 AND number = ?2")
+            .and_then(|mut statement| statement.execute((owner.as_str(), session.number)))
+            .map_err(failure)?;
+        Ok(Deleted::Done)
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    number: i64,
+    id: String,
+    owner: String,
+    title: String,
+    kind: String,
+    status: String,
+    system_message: String,
+    version: i64,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl Outcome for Session {
+    fn save(&self) -> Option<String> {
+        let saved = Saved {
+            number: self.number,
+            id: self.id.to_string(),
+            owner: self.owner.to_string(),
+            title: self.title.to_string(),
+            kind: self.kind.as_str().to_owned(),
+            status: self.status.as_str().to_owned(),
+            system_message: self.system_message.to_string(),
+            version: self.version,
+            created_at: self.created_at.0,
+            updated_at: self.updated_at.0,
+        };
+        serde_json::to_string(&saved).ok()
+    }
+
+    fn load(text: &str) -> Option<Self> {
+        let saved: Saved = serde_json::from_str(text).ok()?;
+        Some(Self {
+            number: saved.number,
+            id: Cuid::parse(&saved.id).ok()?,
+            owner: Cuid::parse(&saved.owner).ok()?,
+            title: Title::parse(&saved.title).ok()?,
+            kind: SessionKind::parse(&saved.kind).ok()?,
+            status: SessionStatus::parse(&saved.status).ok()?,
+            system_message: SystemMessage::parse(&saved.system_message).ok()?,
+            version: saved.version,
+            created_at: Timestamp(saved.created_at),
+            updated_at: Timestamp(saved.updated_at),
+        })
+    }
+}
+
+impl Outcome for Changed {
+    fn save(&self) -> Option<String> {
+        match self {
+            Self::Done(session) => session.save(),
+            Self::Missing | Self::Stale => None,
+        }
+    }
+
+    fn load(text: &str) -> Option<Self> {
+        Session::load(text).map(Self::Done)
+    }
+}
+
+impl Outcome for Deleted {
+    fn save(&self) -> Option<String> {
+        (*self == Self::Done).then(String::new)
+    }
+
+    fn load(_: &str) -> Option<Self> {
+        Some(Self::Done)
+    }
+}

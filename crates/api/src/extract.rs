@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, header};
 use chat::Chat;
@@ -198,7 +198,12 @@ impl FromRequestParts<Arc<Chat>> for CuidInPath {
     }
 }
 
+#[expect(
+    clippy::disallowed_types,
+    reason = "this is where its refusal gets a field's name"
+)]
 async fn segment(parts: &mut Parts, chat: &Arc<Chat>) -> Result<String, Fault> {
+    use axum::extract::Path;
     let Path(id) = Path::from_request_parts(parts, chat)
         .await
         .map_err(|_| Fault::invalid("id", "is not UTF-8"))?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{RawPathParams, State};
 use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -38,8 +38,9 @@ pub(crate) fn routes(setup_code: Option<String>) -> Router<Arc<Chat>> {
             page(STYLE, include_str!("pages/style.css")),
         );
     if let Some(code) = setup_code {
-        let first = async move |State(chat): State<Arc<Chat>>, Path(given): Path<String>| {
-            setup(&chat, &code, &given).await
+        let first = async move |State(chat): State<Arc<Chat>>, path: RawPathParams| {
+            let given = path.iter().any(|(_, given)| given == code);
+            setup(&chat, given).await
         };
         router = router
             .route("/setup/{code}", get(first))
@@ -53,8 +54,8 @@ fn show(kind: &'static str, text: &'static str) -> Response {
 }
 
 /// The page that makes the first account; gone as soon as there is one.
-async fn setup(chat: &Chat, code: &str, given: &str) -> Result<Response, Fault> {
-    if given != code || !chat.is_new().await? {
+async fn setup(chat: &Chat, code_given: bool) -> Result<Response, Fault> {
+    if !code_given || !chat.is_new().await? {
         return Err(Fault::Chat(Error::NotFound));
     }
     Ok(show(HTML, include_str!("pages/setup.html")))

@@ -118,3 +118,51 @@ fn checksum_of(migration: &str) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &str = "CREATE TABLE thing (name TEXT NOT NULL) STRICT";
+    const SECOND: &str = "ALTER TABLE thing ADD COLUMN size INTEGER NOT NULL DEFAULT 7";
+    const BROKEN: &str = "CREATE TABLE half (a INTEGER) STRICT; SELECT nonsense";
+
+    fn names(db: &Connection) -> Vec<String> {
+        let mut all = db.prepare("SELECT name FROM thing").unwrap();
+        let rows = all.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn an_older_database_keeps_its_data_and_leaves_a_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        let mut db = Connection::open(&path).unwrap();
+        run_all(&mut db, &path, Timestamp(1), &[FIRST]).unwrap();
+        db.execute("INSERT INTO thing VALUES ('old')", []).unwrap();
+        run_all(&mut db, &path, Timestamp(2), &[FIRST, SECOND]).unwrap();
+        let size: i64 = db
+            .query_row("SELECT size FROM thing WHERE name = 'old'", [], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        assert_eq!(size, 7);
+        let copy = Connection::open(folder.path().join("test.db.before-2")).unwrap();
+        assert_eq!(names(&copy), ["old"]);
+        assert_eq!(applied(&copy).unwrap().len(), 1);
+        assert_eq!(pending_of(&db, &[FIRST, SECOND]).unwrap(), []);
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_database_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        let mut db = Connection::open(&path).unwrap();
+        run_all(&mut db, &path, Timestamp(1), &[FIRST]).unwrap();
+        assert!(run_all(&mut db, &path, Timestamp(2), &[FIRST, BROKEN]).is_err());
+        assert!(db.prepare("SELECT * FROM half").is_err());
+        // And it can be tried again, over the copy that the first try left.
+        run_all(&mut db, &path, Timestamp(3), &[FIRST, SECOND]).unwrap();
+        assert_eq!(applied(&db).unwrap().len(), 2);
+    }
+}

@@ -217,3 +217,83 @@ fn describe(error: &rusqlite::Error) -> StoreError {
 pub(super) fn failure(error: rusqlite::Error) -> StoreError {
     describe(&error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Unobserved;
+
+    impl CommitObserver for Unobserved {
+        fn committed(&self, _: usize, _: usize, _: Duration) {}
+    }
+
+    fn insert(db: &Connection, number: i64) -> Result<(), StoreError> {
+        let rows = db.execute("INSERT INTO thing VALUES (?1)", [number]);
+        rows.map(drop).map_err(failure)
+    }
+
+    fn writer(folder: &tempfile::TempDir) -> (Writer, Connection) {
+        let path = folder.path().join("test.db");
+        let db = super::super::open::connect(&path).unwrap();
+        db.pragma_update(None, "journal_mode", "WAL").unwrap();
+        db.execute_batch("CREATE TABLE thing (number INTEGER PRIMARY KEY) STRICT")
+            .unwrap();
+        let reader = super::super::open::connect(&path).unwrap();
+        (Writer::start(db, Arc::new(Unobserved)), reader)
+    }
+
+    fn stored(db: &Connection) -> Vec<i64> {
+        let mut all = db.prepare("SELECT number FROM thing ORDER BY 1").unwrap();
+        let rows = all.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    #[tokio::test]
+    async fn an_operation_that_fails_or_panics_is_rolled_back_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, reader) = writer(&folder);
+        // The first one holds the writer until the others wait, so that they share a batch.
+        let (go, held) = std::sync::mpsc::channel::<()>();
+        let first = writer.write(move |db| {
+            let _ = held.recv();
+            insert(db, 1)
+        });
+        let second = writer.write(|db| insert(db, 2));
+        let fails = writer.write(|db| {
+            insert(db, 3)?;
+            Err::<(), _>(StoreError::KeyReused)
+        });
+        let panics = writer.write(|db| {
+            insert(db, 4)?;
+            let nothing: Option<()> = None;
+            nothing.ok_or("").unwrap();
+            Ok(())
+        });
+        let last = writer.write(|db| insert(db, 5));
+        let release = async { drop(go) };
+        let (first, second, fails, panics, last, ()) =
+            tokio::join!(first, second, fails, panics, last, release);
+        assert!(first.is_ok() && second.is_ok() && last.is_ok());
+        assert!(matches!(fails, Err(StoreError::KeyReused)));
+        assert!(matches!(panics, Err(StoreError::Internal(_))));
+        assert_eq!(stored(&reader), [1, 2, 5]);
+    }
+
+    #[tokio::test]
+    async fn what_was_queued_is_committed_before_the_writer_stops() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, reader) = writer(&folder);
+        let mut waiting = Box::pin(writer.write(|db| insert(db, 1)));
+        // Polled once it is in the queue; its answer is never looked at.
+        let _ = futures_poll(waiting.as_mut());
+        drop(waiting);
+        drop(writer);
+        assert_eq!(stored(&reader), [1]);
+    }
+
+    fn futures_poll<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        future.poll(&mut context)
+    }
+}

@@ -1,0 +1,66 @@
+use chat::contracts::{Admission, Registered, Store};
+use chat::types::{Email, PageSize, Role, Timestamp, TokenKind};
+
+use crate::samples::{account, new_account, new_token};
+
+pub async fn the_first_account_becomes_the_administrator(store: &dyn Store) {
+    assert!(!store.has_accounts().await.unwrap());
+    assert_eq!(account(store, "a@example.com").await.role, Role::Admin);
+    assert_eq!(account(store, "b@example.com").await.role, Role::User);
+    assert!(store.has_accounts().await.unwrap());
+}
+
+pub async fn only_the_first_account_is_free_when_registration_is_closed(store: &dyn Store) {
+    for (email, free) in [
+        ("a@example.com", true),
+        ("b@example.com", false),
+        ("a@example.com", false),
+    ] {
+        let made = store.create_account(new_account(email), Admission::FirstOnly, None);
+        match made.await.unwrap() {
+            Registered::Made(_) => assert!(free, "{email}"),
+            Registered::Closed => assert!(!free, "{email}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+pub async fn an_email_address_is_taken_once(store: &dyn Store) {
+    account(store, "a@example.com").await;
+    let again = store.create_account(new_account("a@example.com"), Admission::Anybody, None);
+    assert!(matches!(again.await.unwrap(), Registered::EmailTaken));
+}
+
+pub async fn accounts_are_listed_by_email_in_pages(store: &dyn Store) {
+    for email in ["c@x", "a@x", "b@x"] {
+        account(store, email).await;
+    }
+    let size = PageSize::new(2).unwrap();
+    let first = store.accounts(None, size).await.unwrap();
+    let emails: Vec<_> = first.items.iter().map(|one| one.email.as_str()).collect();
+    assert_eq!(emails, ["a@x", "b@x"]);
+    let second = store.accounts(first.next.as_ref(), size).await.unwrap();
+    assert_eq!(second.items[0].email.as_str(), "c@x");
+    assert_eq!((second.items.len(), second.next), (1, None));
+}
+
+pub async fn a_disabled_account_says_so_with_its_tokens(store: &dyn Store) {
+    let ada = account(store, "a@x").await;
+    let token = new_token(&ada.id, TokenKind::Personal);
+    store.create_token(token.clone(), None).await.unwrap();
+    for since in [Some(Timestamp(5)), None] {
+        assert!(store.set_disabled(ada.id.clone(), since).await.unwrap());
+        let found = store.token(&token.id).await.unwrap().unwrap();
+        assert_eq!(found.account.disabled_at, since);
+    }
+    let nobody = crate::samples::cuid();
+    assert!(!store.set_disabled(nobody, None).await.unwrap());
+}
+
+pub async fn a_password_can_be_replaced(store: &dyn Store) {
+    let ada = account(store, "a@x").await;
+    assert!(store.set_password(ada.id, "other".into()).await.unwrap());
+    let email = Email::parse("a@x").unwrap();
+    let known = store.credentials(&email).await.unwrap().unwrap();
+    assert_eq!(known.password_hash.as_deref(), Some("other"));
+}

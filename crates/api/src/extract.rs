@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, header};
+use bytes::BytesMut;
 use chat::Chat;
 use chat::types::{
     Cuid, Fingerprint, IdempotencyKey, Once, PageSize, Precondition, SessionKey, SessionPosition,
     Version,
 };
+use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
@@ -38,7 +40,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Chat>> for Change<T> {
 
     async fn from_request(request: Request, _: &Arc<Chat>) -> Result<Self, Fault> {
         let (parts, body) = request.into_parts();
-        let bytes = read(&parts, body).await?;
+        let bytes = read(body).await?;
         Ok(Self {
             body: parse(&bytes)?,
             terms: terms(&parts, &bytes)?,
@@ -54,25 +56,23 @@ impl FromRequestParts<Arc<Chat>> for Terms {
     }
 }
 
-async fn read(parts: &Parts, body: axum::body::Body) -> Result<Bytes, Fault> {
-    let announced = parts
-        .headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limits::BODY_BYTES) {
+async fn read(body: Body) -> Result<Bytes, Fault> {
+    let mut chunks = body.into_data_stream();
+    let mut bytes = BytesMut::new();
+    let mut length = 0;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Fault::invalid("body", "could not be read to its end"))?;
+        length += chunk.len();
+        if length <= limits::BODY_BYTES {
+            bytes.extend_from_slice(&chunk);
+        } else if length > limits::BODY_BYTES + limits::BODY_BYTES_DISCARDED {
+            break;
+        }
+    }
+    if length > limits::BODY_BYTES {
         return Err(Fault::TooLarge);
     }
-    axum::body::to_bytes(body, limits::BODY_BYTES)
-        .await
-        .map_err(|error| {
-            let too_large = std::error::Error::source(&error)
-                .is_some_and(|source| source.to_string().contains("length limit"));
-            if too_large {
-                Fault::TooLarge
-            } else {
-                Fault::invalid("body", "could not be read to its end")
-            }
-        })
+    Ok(bytes.freeze())
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
@@ -83,23 +83,31 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     Ok(body)
 }
 
-/// Names the field: the path to it, or, if it is missing, the name that serde misses.
 fn refusal(error: serde_path_to_error::Error<serde_json::Error>) -> Fault {
+    if error.inner().is_data() {
+        at_fault("body", &error)
+    } else {
+        Fault::invalid("body", format!("is not JSON: {}", error.inner()))
+    }
+}
+
+/// Names the field: the path to it, or the name that serde misses or has met twice.
+fn at_fault<E: ToString>(whole: &str, error: &serde_path_to_error::Error<E>) -> Fault {
+    let text = error.inner().to_string();
     let path = error.path().to_string();
-    let inner = error.into_inner();
-    let text = inner.to_string();
-    if !inner.is_data() {
-        return Fault::invalid("body", format!("is not JSON: {text}"));
-    }
-    let missing = text
-        .strip_prefix("missing field `")
-        .and_then(|rest| rest.split('`').next());
-    match (missing, path.as_str()) {
-        (Some(name), ".") => Fault::invalid(name, "is required"),
-        (Some(name), path) => Fault::invalid(format!("{path}.{name}"), "is required"),
-        (None, ".") => Fault::invalid("body", format!("is not what it should be: {text}")),
-        (None, path) => Fault::invalid(path, format!("is not what it should be: {text}")),
-    }
+    let named = |problem| text.strip_prefix(problem)?.split('`').next();
+    let (name, reason) = match (named("missing field `"), named("duplicate field `")) {
+        (Some(name), _) => (name, "is required".to_owned()),
+        (_, Some(name)) => (name, "is there twice".to_owned()),
+        _ => ("", format!("is not what it should be: {text}")),
+    };
+    let field = match (path.as_str(), name) {
+        (".", "") => whole.to_owned(),
+        (".", name) => name.to_owned(),
+        (path, "") => path.to_owned(),
+        (path, name) => format!("{path}.{name}"),
+    };
+    Fault::invalid(field, reason)
 }
 
 /// For `#[serde(deserialize_with)]` of a field that may be left out but not be null.
@@ -221,13 +229,7 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<Chat>> for Params<T> {
         let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query));
         serde_path_to_error::deserialize(pairs)
             .map(Self)
-            .map_err(|error| {
-                let field = error.path().to_string();
-                Fault::invalid(
-                    field,
-                    format!("is not what it should be: {}", error.inner()),
-                )
-            })
+            .map_err(|error| at_fault("query", &error))
     }
 }
 

@@ -84,7 +84,9 @@ impl Fault {
             Self::MethodNotAllowed => "this path does not take this method".into(),
             Self::TimedOut => "the request took too long".into(),
             Self::Chat(Error::Internal(_)) => "internal server error".into(),
-            Self::Chat(Error::Unavailable(_)) => "the server takes no writes at the moment".into(),
+            Self::Chat(Error::Unavailable(_)) => {
+                "the server can't use its database at the moment".into()
+            }
             Self::Chat(error) => error.to_string(),
         }
     }

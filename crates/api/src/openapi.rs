@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 use axum::body::Bytes;
 use axum::http::{Method, StatusCode};
 use chat::Error;
+use chat::types::{InvalidCuid, UnknownSessionKey};
 use serde_json::{Map, Value, json};
 
 use crate::dialect::Dialect;
 use crate::fault::Fault;
 use crate::route::{Content, Route};
+
+const REQUEST_ID: &str = "The request's name in the log: the client's own, or a new one.";
 
 /// The document of these routes, as JSON.
 pub(crate) fn document(routes: &[Route]) -> Bytes {
@@ -27,6 +30,17 @@ pub(crate) fn document(routes: &[Route]) -> Bytes {
             "license": { "name": "Apache-2.0 OR MIT", "identifier": "Apache-2.0 OR MIT" },
         },
         "servers": [{ "url": "/" }],
+        "tags": [
+            {
+                "name": "chat_sessions",
+                "description": "Sessions, in snake_case: the smaller of two ways to speak about \
+                                the same things.",
+            },
+            {
+                "name": "v1",
+                "description": "Accounts, tokens and sessions, in camelCase and one envelope.",
+            },
+        ],
         "paths": paths,
         "components": {
             "securitySchemes": {
@@ -87,7 +101,12 @@ fn parameters(route: &Route) -> Value {
     }
     if let Some(query) = &route.query {
         for (name, schema) in query["properties"].as_object().into_iter().flatten() {
-            parameters.push(json!({ "name": name, "in": "query", "schema": schema }));
+            parameters.push(json!({
+                "name": name,
+                "in": "query",
+                "description": schema["description"],
+                "schema": schema,
+            }));
         }
     }
     if route.once {
@@ -127,6 +146,7 @@ fn responses(route: &Route, dialect: &Dialect) -> Value {
         };
         let answer = json!({
             "description": status.canonical_reason().unwrap_or_default(),
+            "headers": error_headers(status),
             "content": content(&fault),
         });
         responses.insert(status.as_str().to_owned(), answer);
@@ -135,14 +155,31 @@ fn responses(route: &Route, dialect: &Dialect) -> Value {
 }
 
 fn headers(route: &Route) -> Value {
-    let mut headers = json!({ "X-Request-Id": { "schema": { "type": "string" } } });
+    let mut headers = json!({ "X-Request-Id": header(REQUEST_ID) });
     if route.entity_tag {
-        headers["ETag"] = json!({ "schema": { "type": "string" } });
+        headers["ETag"] = header("The session's version, for `If-Match`.");
     }
     if route.location {
-        headers["Location"] = json!({ "schema": { "type": "string" } });
+        headers["Location"] = header("The path of what was made.");
     }
     headers
+}
+
+fn error_headers(status: StatusCode) -> Value {
+    let mut headers = json!({ "X-Request-Id": header(REQUEST_ID) });
+    if [
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::SERVICE_UNAVAILABLE,
+    ]
+    .contains(&status)
+    {
+        headers["Retry-After"] = header("Seconds after which it is worth trying again.");
+    }
+    headers
+}
+
+fn header(description: &str) -> Value {
+    json!({ "description": description, "schema": { "type": "string" } })
 }
 
 fn content(content: &Content) -> Value {
@@ -185,7 +222,11 @@ fn errors(route: &Route) -> BTreeSet<StatusCode> {
 fn sample(status: StatusCode, route: &Route) -> Fault {
     match status {
         StatusCode::BAD_REQUEST if route.id.is_some() && route.method != Method::POST => {
-            Fault::invalid("id", chat::types::UnknownSessionKey)
+            if route.path.contains("/tokens/") {
+                Fault::invalid("id", InvalidCuid)
+            } else {
+                Fault::invalid("id", UnknownSessionKey)
+            }
         }
         StatusCode::BAD_REQUEST if route.query.is_some() => {
             Fault::invalid("limit", "must be 1 to 100")

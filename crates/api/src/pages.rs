@@ -33,6 +33,7 @@ pub(crate) fn routes(setup_code: Option<String>) -> Router<Arc<Chat>> {
     let mut router = Router::new()
         .route("/docs", page(HTML, include_str!("pages/docs.html")))
         .route("/docs/docs.js", page(SCRIPT, include_str!("pages/docs.js")))
+        .route("/docs/copy.js", page(SCRIPT, include_str!("pages/copy.js")))
         .route(
             "/docs/style.css",
             page(STYLE, include_str!("pages/style.css")),

@@ -6,8 +6,9 @@ use axum::handler::Handler;
 use axum::http::{Method, StatusCode};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use chat::Chat;
-use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -39,20 +40,40 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    fn like<T: Serialize + JsonSchema>(example: &T) -> Self {
+    fn like<T: Serialize + JsonSchema>(example: &T, direction: Direction) -> Self {
         Self {
-            schema: schema::<T>(),
+            schema: schema::<T>(direction),
             example: serde_json::to_value(example).unwrap_or_default(),
         }
     }
 }
 
-fn schema<T: JsonSchema>() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
-        settings.inline_subschemas = true;
-        settings.meta_schema = None;
-    });
+/// Whether a value is read or written: what may be left out differs.
+#[derive(Clone, Copy)]
+enum Direction {
+    In,
+    Out,
+}
+
+fn schema<T: JsonSchema>(direction: Direction) -> Value {
+    let settings = SchemaSettings::draft2020_12()
+        .with(|settings| {
+            settings.inline_subschemas = true;
+            settings.meta_schema = None;
+        })
+        .with_transform(RecursiveTransform(without_null_default));
+    let settings = match direction {
+        Direction::In => settings,
+        Direction::Out => settings.for_serialize(),
+    };
     settings.into_generator().into_root_schema_for::<T>().into()
+}
+
+/// A field that may be left out has `None` as its default, but null is not taken.
+fn without_null_default(schema: &mut Schema) {
+    if schema.get("default").is_some_and(Value::is_null) {
+        schema.remove("default");
+    }
 }
 
 macro_rules! methods {
@@ -110,19 +131,19 @@ impl Route {
 
     /// The path's `{id}` is a `T`.
     pub(crate) fn id<T: JsonSchema>(mut self) -> Self {
-        self.id = Some(schema::<T>());
+        self.id = Some(schema::<T>(Direction::In));
         self
     }
 
     /// Takes the fields of `T` as parameters.
     pub(crate) fn query<T: JsonSchema>(mut self) -> Self {
-        self.query = Some(schema::<T>());
+        self.query = Some(schema::<T>(Direction::In));
         self
     }
 
     /// Takes a JSON body like this one.
     pub(crate) fn body<T: Serialize + JsonSchema>(mut self, example: &T) -> Self {
-        self.body = Some(Content::like(example));
+        self.body = Some(Content::like(example, Direction::In));
         self
     }
 
@@ -150,7 +171,7 @@ impl Route {
         T: Serialize + JsonSchema,
     {
         self.location = status == StatusCode::CREATED && self.entity_tag;
-        self.success = (status, Some(Content::like(example)));
+        self.success = (status, Some(Content::like(example, Direction::Out)));
         self
     }
 

@@ -1,12 +1,40 @@
+use std::borrow::Cow;
+
 use chat::types::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
 
 static MILLISECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
 
 /// A time as every dialect writes it: RFC 3339 in UTC, `2024-01-01T00:00:00.000Z`.
-pub(crate) fn write(time: Timestamp) -> String {
-    let time = jiff::Timestamp::from_millisecond(time.0).unwrap_or(jiff::Timestamp::MAX);
-    MILLISECONDS.timestamp_to_string(&time)
+#[derive(Clone, Copy)]
+pub(crate) struct Time(pub(crate) Timestamp);
+
+impl Time {
+    /// The time of the examples: 2024-01-01T00:00:00.000Z.
+    pub(crate) const EXAMPLE: Self = Self(Timestamp(1_704_067_200_000));
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let time = jiff::Timestamp::from_millisecond(self.0.0).unwrap_or(jiff::Timestamp::MAX);
+        serializer.serialize_str(&MILLISECONDS.timestamp_to_string(&time))
+    }
+}
+
+impl JsonSchema for Time {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
+    }
 }
 
 /// Reads an RFC 3339 time.

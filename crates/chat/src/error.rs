@@ -44,8 +44,8 @@ pub enum Error {
     /// The server has more to do than it can keep waiting.
     #[error("the server is busy")]
     Busy,
-    /// The store takes no writes.
-    #[error("the server takes no writes at the moment: {0}")]
+    /// The database can't be used at the moment; the text is for the log.
+    #[error("the database can't be used: {0}")]
     Unavailable(String),
     /// Something that should not happen; its text is for the log, not for a client.
     #[error("internal error: {0}")]

@@ -1,7 +1,8 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::password_hash::{self, CustomizedPasswordHasher, PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use tokio::sync::Semaphore;
 
 use crate::contracts::Entropy;
@@ -18,7 +19,7 @@ const COST: (u32, u32, u32) = (19_456, 2, 1);
 /// the machine's memory.
 pub(crate) struct Passwords {
     entropy: Arc<dyn Entropy>,
-    argon2: Argon2<'static>,
+    hasher: Arc<Hasher>,
     cores: Semaphore,
     places: Semaphore,
     /// What the password of an unknown account is checked against.
@@ -32,7 +33,10 @@ impl Passwords {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             entropy,
-            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            hasher: Arc::new(Hasher {
+                params,
+                memory: Mutex::default(),
+            }),
             cores: Semaphore::new(cores),
             places: Semaphore::new(cores + limits::HASHES_WAITING),
             // Well-formed, and no password's: making a real one would cost a hash at each start.
@@ -48,9 +52,9 @@ impl Passwords {
     pub(crate) async fn hash(&self, password: Password) -> Result<String, Error> {
         let mut salt = [0; 16];
         self.entropy.fill(&mut salt);
-        let argon2 = self.argon2.clone();
+        let hasher = self.hasher.clone();
         self.on_a_core(move || {
-            let hash = argon2.hash_password_with_salt(password.as_bytes(), &salt);
+            let hash = hasher.hash_password_with_salt(password.as_bytes(), &salt);
             Ok(hash.map_err(internal)?.to_string())
         })
         .await?
@@ -62,11 +66,11 @@ impl Passwords {
         password: Password,
         hash: Option<String>,
     ) -> Result<bool, Error> {
-        let argon2 = self.argon2.clone();
+        let hasher = self.hasher.clone();
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.dummy.clone());
         self.on_a_core(move || {
-            let same = argon2.verify_password(password.as_bytes(), hash.as_str());
+            let same = hasher.verify(password.as_bytes(), &hash);
             known && same.is_ok()
         })
         .await
@@ -82,6 +86,117 @@ impl Passwords {
     }
 }
 
+/// Argon2id over memory that is kept: allocating and freeing it for each hash leaves the process
+/// with hundreds of MiB that its allocator does not give back.
+struct Hasher {
+    params: Params,
+    /// As many blocks as hashes have run at once, which is at most the number of cores.
+    memory: Mutex<Vec<Vec<Block>>>,
+}
+
+impl Hasher {
+    fn verify(&self, password: &[u8], hash: &str) -> password_hash::Result<()> {
+        self.verify_password(password, &PasswordHash::new(hash)?)
+    }
+}
+
+impl PasswordHasher<PasswordHash> for Hasher {
+    fn hash_password_with_salt(
+        &self,
+        password: &[u8],
+        salt: &[u8],
+    ) -> password_hash::Result<PasswordHash> {
+        self.hash_password_customized(password, salt, None, None, self.params.clone())
+    }
+}
+
+impl CustomizedPasswordHasher<PasswordHash> for Hasher {
+    type Params = Params;
+
+    fn hash_password_customized(
+        &self,
+        password: &[u8],
+        salt: &[u8],
+        algorithm: Option<&str>,
+        version: Option<u32>,
+        params: Params,
+    ) -> password_hash::Result<PasswordHash> {
+        let algorithm = algorithm.map_or(Ok(Algorithm::Argon2id), Algorithm::try_from)?;
+        let version = version.map_or(Ok(Version::V0x13), Version::try_from)?;
+        let argon2 = Argon2::new(algorithm, version, params.clone());
+
+        let kept = || self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = kept().pop().unwrap_or_default();
+        memory.resize(params.block_count(), Block::new());
+        let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+        argon2.hash_password_into_with_memory(password, salt, &mut output, &mut memory)?;
+        kept().push(memory);
+
+        Ok(PasswordHash {
+            algorithm: algorithm.ident(),
+            version: Some(version.into()),
+            params: ParamsString::try_from(&params)?,
+            salt: Some(Salt::new(salt)?),
+            hash: Some(Output::new(&output)?),
+        })
+    }
+}
+
 fn internal(error: impl std::fmt::Display) -> Error {
     Error::Internal(format!("a password could not be hashed: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Zeros;
+
+    impl Entropy for Zeros {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    fn password(text: &str) -> Password {
+        Password::parse(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_password_is_known_again_and_another_is_not() {
+        let passwords = Passwords::new(Arc::new(Zeros)).unwrap();
+        let hash = passwords.hash(password("correct horse")).await.unwrap();
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
+        let check = async |text: &str, hash: &str| {
+            let checked = passwords.verify(password(text), Some(hash.to_owned()));
+            checked.await.unwrap()
+        };
+        assert!(check("correct horse", &hash).await);
+        assert!(!check("another horse", &hash).await);
+        assert!(!check("correct horse", "damaged").await);
+        assert!(
+            !passwords
+                .verify(password("correct horse"), None)
+                .await
+                .unwrap()
+        );
+        // Nobody's password has the hash that unknown accounts are checked against.
+        assert!(!check("correct horse", &passwords.dummy).await);
+        assert!(PasswordHash::new(&passwords.dummy).is_ok());
+    }
+
+    #[test]
+    fn a_hash_is_what_the_library_makes_of_the_same_password() {
+        let passwords = Passwords::new(Arc::new(Zeros)).unwrap();
+        let ours = passwords
+            .hasher
+            .hash_password_with_salt(b"correct horse", &[0; 16]);
+        let theirs: PasswordHash = Argon2::default()
+            .hash_password_with_salt(b"correct horse", &[0; 16])
+            .unwrap();
+        assert_eq!(ours.unwrap(), theirs);
+    }
 }

@@ -52,3 +52,29 @@ impl Drop for Guard<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::IdempotencyKey;
+
+    fn once(key: &str) -> Once {
+        Once {
+            key: IdempotencyKey::parse(key).unwrap(),
+            request: [0; 32],
+        }
+    }
+
+    #[test]
+    fn a_key_is_in_use_until_its_request_has_ended() {
+        let running = Running::default();
+        let first = running.begin("ada", Some(&once("k"))).unwrap();
+        let again = running.begin("ada", Some(&once("k")));
+        assert!(matches!(again, Err(Error::StillRunning)));
+        assert!(running.begin("bob", Some(&once("k"))).is_ok());
+        assert!(running.begin("ada", Some(&once("other"))).is_ok());
+        assert!(running.begin("ada", None).is_ok());
+        drop(first);
+        assert!(running.begin("ada", Some(&once("k"))).is_ok());
+    }
+}

@@ -121,3 +121,66 @@ impl GovernorClock for Wall {
         Duration::from_millis(u64::try_from(self.0.now().0).unwrap_or(0)).into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+    use crate::types::Timestamp;
+
+    struct Hand(AtomicI64);
+
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            Timestamp(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    fn email(text: &str) -> Email {
+        Email::parse(text).unwrap()
+    }
+
+    /// Fails until it is one too many; gives how often that went.
+    fn exhaust(limits: &SignInLimits, account: impl Fn(u32) -> Email, address: IpAddr) -> u32 {
+        (0..10_000)
+            .take_while(|count| limits.failed(&account(*count), address).is_ok())
+            .count() as u32
+    }
+
+    #[test]
+    fn an_account_is_locked_after_its_failures_and_opened_by_time() {
+        let clock = Arc::new(Hand(AtomicI64::new(1_700_000_000_000)));
+        let sign_ins = SignInLimits::new(&(clock.clone() as Arc<dyn Clock>));
+        let (ada, home) = (email("ada@x"), IpAddr::from([192, 0, 2, 1]));
+        let (burst, refill) = limits::SIGN_INS_PER_ACCOUNT;
+        assert_eq!(exhaust(&sign_ins, |_| ada.clone(), home), burst);
+        let locked = sign_ins.check(&ada, home);
+        assert!(
+            matches!(locked, Err(Error::TooManyFailures { retry_after }) if retry_after <= refill)
+        );
+        assert!(sign_ins.check(&email("bob@x"), home).is_ok());
+        clock
+            .0
+            .fetch_add(refill.as_millis() as i64, Ordering::Relaxed);
+        assert!(sign_ins.check(&ada, home).is_ok());
+        assert!(sign_ins.failed(&ada, home).is_ok());
+        assert!(sign_ins.failed(&ada, home).is_err());
+    }
+
+    #[test]
+    fn an_address_is_locked_whichever_accounts_it_tries() {
+        let clock: Arc<dyn Clock> = Arc::new(Hand(AtomicI64::new(0)));
+        let sign_ins = SignInLimits::new(&clock);
+        let network = |host: u16| IpAddr::from([0x2001, 0xdb8, 0, 7, 0, 0, 0, host]);
+        let guessed = exhaust(&sign_ins, |count| email(&format!("{count}@x")), network(1));
+        assert_eq!(guessed, limits::SIGN_INS_PER_ADDRESS.0);
+        // The whole /64 is one customer.
+        assert!(sign_ins.check(&email("ada@x"), network(2)).is_err());
+        assert!(
+            sign_ins
+                .check(&email("ada@x"), IpAddr::from([192, 0, 2, 1]))
+                .is_ok()
+        );
+    }
+}

@@ -1,4 +1,4 @@
-use std::io::BufRead;
+use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +15,7 @@ use crate::serve;
 /// Does what the command line asks for.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     if let Command::Config(Config::Show) = &cli.command {
-        print!("{}", config::show(&cli)?);
-        return Ok(());
+        return Ok(write!(io::stdout(), "{}", config::show(&cli)?)?);
     }
     let settings = config::load(&cli)?;
     match cli.command {
@@ -56,6 +55,7 @@ fn open(settings: &Settings) -> anyhow::Result<Chat> {
 }
 
 async fn user(chat: &Chat, command: User) -> anyhow::Result<()> {
+    let mut out = io::stdout();
     match command {
         User::Create {
             email,
@@ -66,7 +66,13 @@ async fn user(chat: &Chat, command: User) -> anyhow::Result<()> {
             let password = password_stdin.then(read_password).transpose()?;
             let role = if admin { Role::Admin } else { Role::User };
             let account = chat.create_account(email, name, role, password).await?;
-            println!("{} {} {}", account.id, account.email, account.role.as_str());
+            writeln!(
+                out,
+                "{} {} {}",
+                account.id,
+                account.email,
+                account.role.as_str()
+            )?;
         }
         User::List => {
             let mut after = None;
@@ -78,7 +84,7 @@ async fn user(chat: &Chat, command: User) -> anyhow::Result<()> {
                         Some(_) => "disabled",
                     };
                     let role = account.role.as_str();
-                    println!("{} {} {role} {state}", account.id, account.email);
+                    writeln!(out, "{} {} {role} {state}", account.id, account.email)?;
                 }
                 if page.next.is_none() {
                     break;
@@ -88,21 +94,22 @@ async fn user(chat: &Chat, command: User) -> anyhow::Result<()> {
         }
         User::Disable { email } => {
             found(chat.set_disabled(&email, true).await, &email)?;
-            println!("{email} is disabled");
+            writeln!(out, "{email} is disabled")?;
         }
         User::Enable { email } => {
             found(chat.set_disabled(&email, false).await, &email)?;
-            println!("{email} is enabled");
+            writeln!(out, "{email} is enabled")?;
         }
         User::Password { email } => {
             found(chat.set_password(&email, read_password()?).await, &email)?;
-            println!("{email} has a new password");
+            writeln!(out, "{email} has a new password")?;
         }
     }
     Ok(())
 }
 
 async fn token(chat: &Chat, command: Token) -> anyhow::Result<()> {
+    let mut out = io::stdout();
     match command {
         Token::Create {
             email,
@@ -115,12 +122,13 @@ async fn token(chat: &Chat, command: Token) -> anyhow::Result<()> {
                 expires_at: expires.map(|span| WallClock.now().after(span)),
             };
             let fresh = chat.create_token_for(&account, draft).await?;
-            println!("{}", fresh.text.expose());
+            writeln!(out, "{}", fresh.text.expose())?;
         }
         Token::List { email } => {
             let account = found(chat.account(&email).await, &email)?;
             for token in chat.tokens_of(&account).await? {
-                println!(
+                writeln!(
+                    out,
                     "{} {} name={:?} created={} expires={} last-used={}",
                     token.id,
                     token.kind.as_str(),
@@ -128,7 +136,7 @@ async fn token(chat: &Chat, command: Token) -> anyhow::Result<()> {
                     written(Some(token.created_at)),
                     written(token.expires_at),
                     written(token.last_used_at),
-                );
+                )?;
             }
         }
         Token::Revoke { id } => {
@@ -136,7 +144,7 @@ async fn token(chat: &Chat, command: Token) -> anyhow::Result<()> {
                 Err(Error::NotFound) => bail!("there is no token {id}"),
                 done => done?,
             }
-            println!("{id} is revoked");
+            writeln!(out, "{id} is revoked")?;
         }
     }
     Ok(())
@@ -151,7 +159,7 @@ fn found<T>(result: Result<T, Error>, email: &Email) -> anyhow::Result<T> {
 
 fn read_password() -> anyhow::Result<Password> {
     let mut line = String::new();
-    std::io::stdin()
+    io::stdin()
         .lock()
         .read_line(&mut line)
         .context("no password could be read from standard input")?;

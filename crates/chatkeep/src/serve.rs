@@ -8,7 +8,7 @@ use api::{Metrics, Options};
 use axum_server::Handle;
 use chat::Chat;
 use chat::contracts::{Clock, Entropy};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
 use crate::config::{LogFormat, LogLevel, Registration, Settings};
@@ -24,6 +24,8 @@ const SWEEP_EVERY: Duration = Duration::from_mins(10);
 /// Serves until the process is told to stop.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     log(&settings);
+    // Before anybody can know that the server is there: from now on a signal stops it gently.
+    let stop = Signals::new()?;
     let metrics = Arc::new(Metrics::new(random()));
     let store = store::open(
         &settings.data_dir,
@@ -44,16 +46,14 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let setup_code = chat.is_new().await?.then(code);
-    announce(&settings, address, setup_code.as_deref())?;
-
     let options = Options {
         cors_origins: origins(&settings)?,
-        setup_code,
+        setup_code: setup_code.clone(),
     };
     let router = api::router(chat.clone(), metrics, options);
     let sweeper = tokio::spawn(sweep(chat));
     let handle = Handle::new();
-    tokio::spawn(stop_on_signal(handle.clone()));
+    tokio::spawn(stop.wait_and_drain(handle.clone()));
     let mut server = axum_server::from_tcp(listener)?
         .acceptor(axum_server::accept::NoDelayAcceptor::new())
         .handle(handle);
@@ -62,26 +62,37 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         .http1()
         .timer(hyper_util::rt::TokioTimer::new())
         .header_read_timeout(HEAD_TIME);
+    announce(&settings, address, setup_code.as_deref())?;
     server
         .serve(router.into_make_service_with_connect_info::<SocketAddr>())
         .await?;
     sweeper.abort();
-    println!("stopped");
+    // Nobody need be listening any more.
+    let _ = writeln!(io::stdout(), "stopped");
     Ok(())
 }
 
-async fn stop_on_signal(handle: Handle<SocketAddr>) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that ask the server to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    handle.graceful_shutdown(Some(DRAIN));
+
+    async fn wait_and_drain(mut self, handle: Handle<SocketAddr>) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        handle.graceful_shutdown(Some(DRAIN));
+    }
 }
 
 /// Tells whoever started the server where it is, and how to make the first account.

@@ -18,13 +18,13 @@ pub(crate) const DIALECT: Dialect = Dialect {
 
 #[rustfmt::skip]
 pub(crate) fn routes() -> Vec<Route> {
-    let update = |path| {
-        put(path, "Update a chat session", sessions::update)
+    let update = |path, summary| {
+        put(path, summary, sessions::update)
             .id::<SessionId>().body(&SessionChange::example()).once().if_match()
-            .entity_tag().answers(StatusCode::OK, &Shown::example())
+            .entity_tag().answers(StatusCode::OK, &Shown::example("new chat updated"))
     };
-    let remove = |path| {
-        delete(path, "Remove a chat session", sessions::remove)
+    let remove = |path, summary| {
+        delete(path, summary, sessions::remove)
             .id::<SessionId>().once().if_match()
             .answers(StatusCode::OK, &Removed { data: true })
     };
@@ -34,14 +34,14 @@ pub(crate) fn routes() -> Vec<Route> {
             .answers(StatusCode::OK, &Listed::example()),
         post("/api/chat_sessions", "Create a chat session", sessions::create)
             .body(&NewSession::example()).once()
-            .entity_tag().answers(StatusCode::CREATED, &Shown::example()),
+            .entity_tag().answers(StatusCode::CREATED, &Shown::example("new chat")),
         get("/api/chat_sessions/{id}", "Get a chat session", sessions::find)
             .id::<SessionId>()
-            .entity_tag().answers(StatusCode::OK, &Shown::example()),
-        update("/api/chat_sessions/{id}"),
-        remove("/api/chat_sessions/{id}"),
+            .entity_tag().answers(StatusCode::OK, &Shown::example("new chat")),
+        update("/api/chat_sessions/{id}", "Update a chat session"),
+        remove("/api/chat_sessions/{id}", "Remove a chat session"),
         // As the specification that this dialect comes from writes these two.
-        update("/api/contacts/{id}").deprecated(),
-        remove("/api/chat_session/{id}").deprecated(),
+        update("/api/contacts/{id}", "As PUT /api/chat_sessions/{id}").deprecated(),
+        remove("/api/chat_session/{id}", "As DELETE /api/chat_sessions/{id}").deprecated(),
     ]
 }

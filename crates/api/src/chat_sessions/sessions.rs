@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::{self, json};
 use crate::auth::Auth;
+use crate::cursor;
 use crate::extract::{Change, Params, SessionInPath, Terms, present};
 use crate::fault::Fault;
-use crate::{cursor, time};
+use crate::time::Time;
 
 pub(super) async fn create(
     State(chat): State<Arc<Chat>>,
@@ -96,10 +97,7 @@ pub(super) struct SessionId(
 /// The body of a new session.
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub(super) struct NewSession {
-    #[schemars(
-        length(min = 1, max = 200),
-        regex(pattern = r"^[^\x00]*[!-~][^\x00]*$")
-    )]
+    #[schemars(length(min = 1, max = 200), regex(pattern = r"^[^\x00]*\S[^\x00]*$"))]
     title: String,
 }
 
@@ -127,10 +125,7 @@ fn title(text: &str) -> Result<Title, Fault> {
 /// The body of a change.
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub(super) struct SessionChange {
-    #[schemars(
-        length(min = 1, max = 200),
-        regex(pattern = r"^[^\x00]*[!-~][^\x00]*$")
-    )]
+    #[schemars(length(min = 1, max = 200), regex(pattern = r"^[^\x00]*\S[^\x00]*$"))]
     title: String,
     /// `"true"` or `"false"`, as a string.
     #[serde(
@@ -138,7 +133,7 @@ pub(super) struct SessionChange {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
-    #[schemars(with = "String", regex(pattern = r"^(true|false)$"))]
+    #[schemars(with = "String", extend("enum" = ["true", "false"]))]
     is_active: Option<String>,
 }
 
@@ -175,9 +170,11 @@ impl SessionChange {
 /// The parameters of the list.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct SessionQuery {
-    #[schemars(with = "u32", range(min = 1, max = 100))]
+    /// How many sessions at most.
+    #[schemars(with = "u32", range(min = 1, max = 100), extend("default" = 20))]
     limit: Option<u32>,
-    #[schemars(with = "String")]
+    /// The `next_cursor` of the page before.
+    #[schemars(with = "String", regex(pattern = r"^[A-Za-z0-9_-]{21}[AQgw]$"))]
     cursor: Option<String>,
 }
 
@@ -192,9 +189,9 @@ impl SessionQuery {
 pub(super) struct ChatSession {
     id: i64,
     title: String,
-    #[schemars(regex(pattern = r"^(true|false)$"))]
+    #[schemars(extend("enum" = ["true", "false"]))]
     is_active: &'static str,
-    created_at: String,
+    created_at: Time,
 }
 
 impl From<&Session> for ChatSession {
@@ -206,7 +203,7 @@ impl From<&Session> for ChatSession {
                 SessionStatus::Active => "true",
                 SessionStatus::Deactivated => "false",
             },
-            created_at: time::write(session.created_at),
+            created_at: Time(session.created_at),
         }
     }
 }
@@ -217,7 +214,7 @@ impl ChatSession {
             id: 1,
             title: title.into(),
             is_active: "true",
-            created_at: "2024-01-01T00:00:00.000Z".into(),
+            created_at: Time::EXAMPLE,
         }
     }
 }
@@ -237,9 +234,9 @@ impl From<&Session> for Shown {
 }
 
 impl Shown {
-    pub(super) fn example() -> Self {
+    pub(super) fn example(title: &str) -> Self {
         Self {
-            data: ChatSession::example("new chat"),
+            data: ChatSession::example(title),
         }
     }
 }

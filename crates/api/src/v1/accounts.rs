@@ -14,7 +14,7 @@ use crate::answer::json;
 use crate::auth::Auth;
 use crate::extract::{Change, present};
 use crate::fault::Fault;
-use crate::time;
+use crate::time::Time;
 
 pub(super) async fn register(
     State(chat): State<Arc<Chat>>,
@@ -85,7 +85,7 @@ pub(super) struct Registration {
     #[schemars(
         with = "String",
         length(min = 1, max = 100),
-        regex(pattern = r"^[^\x00]*[!-~][^\x00]*$")
+        regex(pattern = r"^[^\x00]*\S[^\x00]*$")
     )]
     name: Option<String>,
 }
@@ -132,9 +132,9 @@ pub(super) struct User {
     id: String,
     email: String,
     name: Option<String>,
-    /// `admin` or `user`.
+    #[schemars(extend("enum" = ["admin", "user"]))]
     role: &'static str,
-    created_at: String,
+    created_at: Time,
 }
 
 impl From<&Account> for User {
@@ -144,7 +144,7 @@ impl From<&Account> for User {
             email: account.email.to_string(),
             name: account.name.as_ref().map(ToString::to_string),
             role: account.role.as_str(),
-            created_at: time::write(account.created_at),
+            created_at: Time(account.created_at),
         }
     }
 }
@@ -156,7 +156,7 @@ impl User {
             email: "ada@example.com".into(),
             name: Some("Ada".into()),
             role: "admin",
-            created_at: "2024-01-01T00:00:00.000Z".into(),
+            created_at: Time::EXAMPLE,
         }
     }
 }

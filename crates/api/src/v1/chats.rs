@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 use super::envelope::{Empty, Envelope, empty, envelope};
 use crate::answer::{self, json};
 use crate::auth::Auth;
+use crate::cursor;
 use crate::extract::{Change, Params, SessionInPath, Terms, paging, present};
 use crate::fault::Fault;
-use crate::{cursor, time};
+use crate::time::Time;
 
 /// What a session is called that nobody gave a name.
 const DEFAULT_NAME: &str = "New Chat";
@@ -119,10 +120,10 @@ pub(super) struct NewChat {
     #[schemars(
         with = "String",
         length(min = 1, max = 200),
-        regex(pattern = r"^[^\x00]*[!-~][^\x00]*$")
+        regex(pattern = r"^[^\x00]*\S[^\x00]*$")
     )]
     name: Option<String>,
-    #[schemars(regex(pattern = r"^(text|file)$"))]
+    #[schemars(extend("enum" = ["text", "file"]))]
     r#type: String,
 }
 
@@ -163,14 +164,14 @@ pub(super) struct ChatChange {
     #[schemars(
         with = "String",
         length(min = 1, max = 200),
-        regex(pattern = r"^[^\x00]*[!-~][^\x00]*$")
+        regex(pattern = r"^[^\x00]*\S[^\x00]*$")
     )]
     name: Option<String>,
     #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 32768), regex(pattern = r"^[^\x00]*$"))]
     system_message: Option<String>,
     #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", regex(pattern = r"^(active|deactivated)$"))]
+    #[schemars(with = "String", extend("enum" = ["active", "deactivated"]))]
     status: Option<String>,
 }
 
@@ -198,13 +199,17 @@ impl ChatChange {
 /// The parameters of the list.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct ChatQuery {
-    #[schemars(with = "u32", range(min = 1, max = 100))]
+    /// How many sessions at most.
+    #[schemars(with = "u32", range(min = 1, max = 100), extend("default" = 20))]
     limit: Option<u32>,
-    #[schemars(with = "String")]
+    /// The `nextCursor` of the page before.
+    #[schemars(with = "String", regex(pattern = r"^[A-Za-z0-9_-]{21}[AQgw]$"))]
     cursor: Option<String>,
-    #[schemars(with = "String", regex(pattern = r"^(active|deactivated)$"))]
+    /// Only sessions of this status.
+    #[schemars(with = "String", extend("enum" = ["active", "deactivated"]))]
     status: Option<String>,
-    #[schemars(with = "String", regex(pattern = r"^(text|file)$"))]
+    /// Only sessions of this type.
+    #[schemars(with = "String", extend("enum" = ["text", "file"]))]
     r#type: Option<String>,
 }
 
@@ -227,11 +232,11 @@ pub(super) struct Chat {
     user_id: String,
     chat_name: String,
     system_message: String,
-    created_at: String,
-    updated_at: String,
-    #[schemars(regex(pattern = r"^(active|deactivated)$"))]
+    created_at: Time,
+    updated_at: Time,
+    #[schemars(extend("enum" = ["active", "deactivated"]))]
     status: &'static str,
-    #[schemars(regex(pattern = r"^(text|file)$"))]
+    #[schemars(extend("enum" = ["text", "file"]))]
     r#type: &'static str,
 }
 
@@ -242,8 +247,8 @@ impl From<&Session> for Chat {
             user_id: session.owner.to_string(),
             chat_name: session.title.to_string(),
             system_message: session.system_message.to_string(),
-            created_at: time::write(session.created_at),
-            updated_at: time::write(session.updated_at),
+            created_at: Time(session.created_at),
+            updated_at: Time(session.updated_at),
             status: session.status.as_str(),
             r#type: session.kind.as_str(),
         }
@@ -257,8 +262,8 @@ impl Chat {
             user_id: "clqb6q2rl0000v3k8s9x1m4zt".into(),
             chat_name: "My File Chat".into(),
             system_message: String::new(),
-            created_at: "2024-01-01T00:00:00.000Z".into(),
-            updated_at: "2024-01-01T00:00:00.000Z".into(),
+            created_at: Time::EXAMPLE,
+            updated_at: Time::EXAMPLE,
             status: "active",
             r#type: "file",
         }

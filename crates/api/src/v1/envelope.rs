@@ -6,6 +6,7 @@ use serde::Serialize;
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Envelope<T> {
+    #[schemars(extend("const" = true))]
     success: bool,
     /// The HTTP status.
     status_code: u16,
@@ -17,6 +18,7 @@ pub(super) struct Envelope<T> {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Empty {
+    #[schemars(extend("const" = true))]
     success: bool,
     /// The HTTP status.
     status_code: u16,

@@ -13,7 +13,7 @@ use crate::answer::json;
 use crate::auth::Auth;
 use crate::extract::{Change, CuidInPath, Terms, present};
 use crate::fault::Fault;
-use crate::time;
+use crate::time::{self, Time};
 
 /// Of the right form, and with a checksum that is wrong: it is nobody's token.
 const EXAMPLE: &str =
@@ -80,7 +80,7 @@ pub(super) struct NewToken {
     #[schemars(
         with = "String",
         length(min = 1, max = 100),
-        regex(pattern = r"^[^\x00]*[!-~][^\x00]*$")
+        regex(pattern = r"^[^\x00]*\S[^\x00]*$")
     )]
     name: Option<String>,
     /// From when on it is refused; without it, never.
@@ -125,13 +125,13 @@ pub(super) fn name(text: Option<&str>) -> Result<Option<Name>, Fault> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Token {
     id: String,
-    /// `personal` or `sign-in`.
+    #[schemars(extend("enum" = ["personal", "sign-in"]))]
     kind: &'static str,
     name: Option<String>,
-    created_at: String,
-    expires_at: Option<String>,
+    created_at: Time,
+    expires_at: Option<Time>,
     /// To the minute.
-    last_used_at: Option<String>,
+    last_used_at: Option<Time>,
 }
 
 impl From<&types::Token> for Token {
@@ -140,9 +140,9 @@ impl From<&types::Token> for Token {
             id: token.id.to_string(),
             kind: token.kind.as_str(),
             name: token.name.as_ref().map(ToString::to_string),
-            created_at: time::write(token.created_at),
-            expires_at: token.expires_at.map(time::write),
-            last_used_at: token.last_used_at.map(time::write),
+            created_at: Time(token.created_at),
+            expires_at: token.expires_at.map(Time),
+            last_used_at: token.last_used_at.map(Time),
         }
     }
 }
@@ -153,7 +153,7 @@ impl Token {
             id: EXAMPLE[7..32].into(),
             kind: "personal",
             name: Some("laptop".into()),
-            created_at: "2024-01-01T00:00:00.000Z".into(),
+            created_at: Time::EXAMPLE,
             expires_at: None,
             last_used_at: None,
         }
@@ -169,7 +169,17 @@ pub(super) struct Tokens {
 impl Tokens {
     pub(super) fn example() -> Self {
         Self {
-            tokens: vec![Token::example()],
+            tokens: vec![
+                Token::example(),
+                Token {
+                    id: EXAMPLE_SIGN_IN[7..32].into(),
+                    kind: "sign-in",
+                    name: None,
+                    expires_at: Some(Time::EXAMPLE),
+                    last_used_at: Some(Time::EXAMPLE),
+                    ..Token::example()
+                },
+            ],
         }
     }
 }

@@ -184,8 +184,8 @@ pub enum StoreError {
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
-    /// It takes no writes at the moment: the disk is full or faulty, or another program holds it.
-    #[error("the store takes no writes: {0}")]
+    /// It can't be used at the moment: the disk is full or faulty, or another program holds it.
+    #[error("the database can't be used: {0}")]
     Unavailable(String),
     /// Something that should not happen.
     #[error(transparent)]

@@ -92,3 +92,49 @@ fn push_base36(text: &mut String, number: u64, digits: u32) {
         text.push(char::from(BASE36[digit as usize]));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Same(u8);
+
+    impl Entropy for Same {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(self.0);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_minted_cuid_passes_the_validators_of_both_generations(
+            time in 0..2_800_000_000_000_i64,
+            random: u8,
+        ) {
+            let made = CuidMint::default().mint(Timestamp(time), &Same(random));
+            let text = made.as_str();
+            // zod's cuid: /^c[^\s-]{8,}$/i; its cuid2 and Prisma's: /^[a-z][0-9a-z]+$/.
+            prop_assert_eq!(text.len(), MINTED_LENGTH);
+            prop_assert!(text.starts_with('c'));
+            prop_assert!(text.bytes().all(|byte| BASE36.contains(&byte)));
+            prop_assert_eq!(Cuid::parse(text), Ok(made));
+        }
+
+        #[test]
+        fn cuids_ascend_whatever_the_clock_does(times in prop::collection::vec(0..5_000_i64, 2..50)) {
+            let mint = CuidMint::default();
+            let made = times.iter().map(|time| mint.mint(Timestamp(*time), &Same(0)));
+            let made: Vec<Cuid> = made.collect();
+            prop_assert!(made.is_sorted_by(|one, next| one < next), "{:?}", made);
+        }
+
+        #[test]
+        fn what_is_read_as_a_cuid_is_one(text in "\\PC{0,40}") {
+            let base36 = |byte: u8| BASE36.contains(&byte);
+            let is_one = (8..=32).contains(&text.len()) && text.starts_with('c') && text.bytes().all(base36);
+            prop_assert_eq!(Cuid::parse(&text).is_ok(), is_one);
+        }
+    }
+}

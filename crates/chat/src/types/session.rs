@@ -189,3 +189,29 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_number_is_a_key(number in 0..i64::MAX) {
+            prop_assert_eq!(SessionKey::parse(&number.to_string()), Ok(SessionKey::Number(number)));
+        }
+
+        #[test]
+        fn a_number_of_any_length_is_a_key(digits in "[0-9]{1,60}") {
+            prop_assert!(matches!(SessionKey::parse(&digits), Ok(SessionKey::Number(_))));
+        }
+
+        #[test]
+        fn a_key_is_a_number_or_a_cuid_and_nothing_else(text: String) {
+            let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            let key = SessionKey::parse(&text);
+            prop_assert_eq!(key.is_ok(), digits || Cuid::parse(&text).is_ok());
+        }
+    }
+}

@@ -137,3 +137,49 @@ impl fmt::Debug for Password {
         f.write_str("Password(***)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_title_is_kept_as_it_was_written(text in "\\PC{1,200}") {
+            prop_assume!(text.chars().any(|c| !c.is_whitespace()));
+            let title = Title::parse(&text).unwrap();
+            prop_assert_eq!(title.as_str(), text);
+        }
+
+        #[test]
+        fn no_text_gets_around_the_rule_of_titles(text in ".{0,260}") {
+            let blank = text.chars().all(char::is_whitespace);
+            let long = text.chars().count() > limits::TITLE_CHARS;
+            let refused = blank || long || text.contains('\0');
+            prop_assert_eq!(Title::parse(&text).is_err(), refused);
+        }
+
+        #[test]
+        fn an_address_is_read_in_lower_case_and_then_stays(text in "[A-Za-z.+-]{1,20}@[A-Za-z.-]{1,20}") {
+            let email = Email::parse(&format!(" {text} ")).unwrap();
+            prop_assert_eq!(email.as_str(), text.to_lowercase());
+            prop_assert_eq!(Email::parse(email.as_str()), Ok(email));
+        }
+
+        #[test]
+        fn no_text_makes_a_reader_panic(text: String) {
+            let _ = (Email::parse(&text), Name::parse(&text), SystemMessage::parse(&text));
+            let _ = Password::parse(&text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in [
+            "", "a", "@", "a@", "@b", "a b@c", "a@b@c", "a@b c", "a@b\n.c",
+        ] {
+            assert_eq!(Email::parse(text), Err(InvalidText::NotAnEmail), "{text:?}");
+        }
+    }
+}

@@ -210,3 +210,83 @@ pub struct StoredToken {
     /// Whose it is.
     pub account: Account,
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Gives the same bytes each time, and each time others.
+    struct Scripted(std::sync::atomic::AtomicU64);
+
+    impl Entropy for Scripted {
+        fn fill(&self, bytes: &mut [u8]) {
+            for byte in bytes {
+                let count = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                *byte = Sha256::digest(count.to_le_bytes())[0];
+            }
+        }
+    }
+
+    fn made(start: u64, kind: TokenKind) -> (Cuid, SecretText) {
+        let entropy = Scripted(start.into());
+        let id = crate::types::CuidMint::default().mint(Timestamp(1_700_000_000_000), &entropy);
+        let text = SecretText::new(kind, &id, &Secret::draw(&entropy));
+        (id, text)
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_is_read_as_it_was_written(start in 0..1_000_000_u64, personal: bool) {
+            let kind = if personal { TokenKind::Personal } else { TokenKind::SignIn };
+            let (id, text) = made(start, kind);
+            prop_assert_eq!(text.expose().len(), 7 + 25 + 43 + 6);
+            let (read_id, read) = SecretText::parse(text.expose()).unwrap();
+            prop_assert_eq!((read_id, read.expose()), (id, text.expose()));
+            prop_assert!(read.matches(&text.hash()));
+        }
+
+        #[test]
+        fn a_token_with_any_other_byte_is_refused(
+            start in 0..1_000_000_u64,
+            at in 0..81_usize,
+            other in 0x20..0x7f_u8,
+        ) {
+            let (_, text) = made(start, TokenKind::Personal);
+            let mut bytes = text.expose().as_bytes().to_vec();
+            prop_assume!(bytes[at] != other);
+            bytes[at] = other;
+            let changed = String::from_utf8(bytes).unwrap();
+            prop_assert!(SecretText::parse(&changed).is_none());
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(text: String) {
+            prop_assert!(SecretText::parse(&text).is_none());
+            let prefixed = format!("ck_pat_{text}");
+            prop_assert!(SecretText::parse(&prefixed).is_none());
+        }
+
+        #[test]
+        fn a_sealed_secret_is_opened_by_its_token_alone(start in 0..1_000_000_u64) {
+            let (_, asking) = made(start, TokenKind::SignIn);
+            let (_, other) = made(start + 1_000_000, TokenKind::SignIn);
+            let (id, _) = made(start + 2_000_000, TokenKind::Personal);
+            let secret = Secret::draw(&Scripted(start.into()));
+            let sealed = secret.sealed(&id, &asking);
+            prop_assert_ne!(&sealed[..], secret.as_str().as_bytes());
+            let opened = |with| Secret::unsealed(&sealed, &id, with).unwrap().0;
+            prop_assert_eq!(opened(&asking), secret.0);
+            prop_assert_ne!(opened(&other), secret.0);
+            prop_assert!(Secret::unsealed(&sealed[1..], &id, &asking).is_none());
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown_in_debug_output() {
+        let (_, text) = made(7, TokenKind::Personal);
+        let shown = format!("{text:?} {:?}", Secret::draw(&Scripted(7.into())));
+        assert_eq!(shown, "SecretText(***) Secret(***)");
+    }
+}

@@ -1,0 +1,110 @@
+"""The three servers: how they are built, started, watched and stopped."""
+
+import os
+import re
+import secrets
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+BENCH = Path(__file__).resolve().parent
+ROOT = BENCH.parent
+CHATKEEP = ROOT / "target/release/chatkeep"
+BASELINES = BENCH / "baselines/target/release"
+
+TICK = os.sysconf("SC_CLK_TCK")
+START_SECONDS = 10
+
+
+def build():
+    for folder in (ROOT, BENCH / "baselines"):
+        subprocess.run(["cargo", "build", "--release", "--locked"], cwd=folder, check=True)
+
+
+class Server:
+    """A server that is running, until the end of a `with`."""
+
+    def __init__(self, name, command, ready_path, token):
+        self.name = name
+        self.token = token
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.command = [str(part).format(address=f"127.0.0.1:{self.port}") for part in command]
+        self.ready_path = ready_path
+        # Session numbers from `first_spare` to `last` are there to be deleted.
+        self.first_spare = self.last = 0
+
+    def __enter__(self):
+        started = time.perf_counter()
+        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL)
+        try:
+            while not self._is_ready():
+                if self.process.poll() is not None:
+                    raise SystemExit(f"{self.name} did not start")
+                if time.perf_counter() - started > START_SECONDS:
+                    raise SystemExit(f"{self.name} is not ready after {START_SECONDS} s")
+                time.sleep(0.0002)
+        except BaseException:
+            self.__exit__()
+            raise
+        self.ready_seconds = time.perf_counter() - started
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            self.process.wait(START_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _is_ready(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port)) as connection:
+                connection.sendall(
+                    f"GET {self.ready_path} HTTP/1.1\r\nHost: localhost\r\n"
+                    f"Authorization: Bearer {self.token}\r\n\r\n".encode()
+                )
+                return connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+        except OSError:
+            return False
+
+    def cpu_seconds(self):
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text()
+        # Counted from behind the name, which may hold spaces.
+        fields = stat.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICK
+
+    def memory_mib(self):
+        """Resident memory, and the share of it that is this process's own (Pss)."""
+        rollup = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
+        return tuple(
+            int(re.search(rf"^{name}: +(\d+) kB$", rollup, re.M)[1]) / 1024
+            for name in ("Rss", "Pss")
+        )
+
+
+def chatkeep(folder):
+    def command(*words):
+        words = [CHATKEEP, *words, "--data-dir", folder]
+        return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    command("user", "create", "bench@example.com")
+    token = command("token", "create", "bench@example.com").strip()
+    serve = [CHATKEEP, "serve", "--data-dir", folder, "--listen", "{address}"]
+    return Server("chatkeep", serve, "/readyz", token)
+
+
+def handwritten(folder):
+    token = secrets.token_hex(40)
+    serve = [BASELINES / "handwritten", "{address}", folder / "handwritten.db", token]
+    return Server("handwritten", serve, "/api/v1/chat?limit=1", token)
+
+
+def bare(folder, session, sessions):
+    """The bare server; `session` and `sessions` are what it answers."""
+    (folder / "session.json").write_bytes(session)
+    (folder / "sessions.json").write_bytes(sessions)
+    serve = [BASELINES / "bare", "{address}", folder / "session.json", folder / "sessions.json"]
+    return Server("bare", serve, "/api/v1/chat", "none")

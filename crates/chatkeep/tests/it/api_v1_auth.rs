@@ -1,0 +1,258 @@
+use serde_json::json;
+
+use crate::client::{Client, send};
+use crate::server::Server;
+
+const PASSWORD: &str = "correct horse battery";
+
+async fn sign_in(client: &Client, email: &str, password: &str) -> crate::client::Answer {
+    client
+        .post(
+            "/api/v1/auth/login",
+            json!({ "email": email, "password": password }),
+        )
+        .await
+}
+
+async fn register(client: &Client, email: &str) -> crate::client::Answer {
+    let body = json!({ "email": email, "password": PASSWORD, "name": "Ada" });
+    client.post("/api/v1/auth/register", body).await
+}
+
+#[tokio::test]
+async fn the_first_account_is_the_administrator_and_then_registration_is_closed() {
+    let server = Server::start();
+    let nobody = server.stranger();
+    let made = register(&nobody, " Ada@Example.com").await;
+    assert_eq!(made.status, 201);
+    let user = &made.body["data"]["user"];
+    assert_eq!(
+        *user,
+        json!({ "id": user["id"], "email": "ada@example.com", "name": "Ada", "role": "admin",
+            "createdAt": user["createdAt"] })
+    );
+    for email in ["bob@example.com", "ada@example.com"] {
+        let refused = register(&nobody, email).await;
+        assert_eq!(
+            (refused.status, &refused.body["message"]),
+            (403, &json!("registration is closed"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn registration_stays_open_where_the_operator_says_so() {
+    let server = Server::start_with(&[("CHATKEEP_REGISTRATION", "open")]);
+    let nobody = server.stranger();
+    assert_eq!(
+        register(&nobody, "ada@example.com").await.body["data"]["user"]["role"],
+        "admin"
+    );
+    assert_eq!(
+        register(&nobody, "bob@example.com").await.body["data"]["user"]["role"],
+        "user"
+    );
+    assert_eq!(register(&nobody, "BOB@example.com").await.status, 409);
+}
+
+#[tokio::test]
+async fn a_wrong_registration_names_the_field() {
+    let server = Server::start();
+    let nobody = server.stranger();
+    for (body, field) in [
+        (json!({ "password": PASSWORD }), "email"),
+        (json!({ "email": "nobody", "password": PASSWORD }), "email"),
+        (json!({ "email": "a b@c", "password": PASSWORD }), "email"),
+        (json!({ "email": "a@b", "password": "short 7" }), "password"),
+        (
+            json!({ "email": "a@b", "password": "x".repeat(129) }),
+            "password",
+        ),
+        (
+            json!({ "email": "a@b", "password": PASSWORD, "name": "" }),
+            "name",
+        ),
+    ] {
+        let refused = nobody.post("/api/v1/auth/register", body).await;
+        assert_eq!(refused.status, 400);
+        let message = refused.body["message"].as_str().unwrap();
+        assert!(message.starts_with(&format!("{field} ")), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_gives_a_token_that_a_sign_out_revokes() {
+    let server = Server::start();
+    let nobody = server.stranger();
+    let made = register(&nobody, "ada@example.com").await;
+    let signed_in = sign_in(&nobody, "ADA@example.com", PASSWORD).await;
+    assert_eq!(signed_in.status, 200);
+    assert_eq!(signed_in.body["data"]["user"], made.body["data"]["user"]);
+    let token = signed_in.body["data"]["token"].as_str().unwrap();
+    let ada = nobody.with_token(token);
+    let me = ada.get("/api/v1/auth/me").await;
+    assert_eq!(
+        (me.status, &me.body["data"]),
+        (200, &made.body["data"]["user"])
+    );
+    assert_eq!(ada.post("/api/v1/auth/logout", json!({})).await.status, 200);
+    assert_eq!(ada.get("/api/v1/auth/me").await.status, 401);
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_an_unknown_account_look_alike() {
+    let server = Server::start();
+    let nobody = server.stranger();
+    register(&nobody, "ada@example.com").await;
+    server.run(&["user", "create", "tokens-only@example.com"], "");
+    server.run(
+        &["user", "create", "gone@example.com", "--password-stdin"],
+        PASSWORD,
+    );
+    server.run(&["user", "disable", "gone@example.com"], "");
+    for (email, password) in [
+        ("ada@example.com", "wrong horse battery"),
+        ("ada@example.com", ""),
+        ("nobody@example.com", PASSWORD),
+        ("tokens-only@example.com", PASSWORD),
+        ("gone@example.com", PASSWORD),
+    ] {
+        let refused = sign_in(&nobody, email, password).await;
+        let expected = r#"{"success":false,"statusCode":401,"message":"the e-mail address or the password is wrong"}"#;
+        assert_eq!(
+            (refused.status, refused.text.as_str()),
+            (401, expected),
+            "{email}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn too_many_failures_lock_an_account_for_a_moment_and_no_other() {
+    let server = Server::start();
+    let nobody = server.stranger();
+    register(&nobody, "ada@example.com").await;
+    server.run(
+        &["user", "create", "bob@example.com", "--password-stdin"],
+        PASSWORD,
+    );
+    let mut statuses = Vec::new();
+    for _ in 0..30 {
+        let refused = sign_in(&nobody, "ada@example.com", "wrong horse").await;
+        statuses.push(refused.status);
+        if refused.status == 429 {
+            assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
+            assert_eq!(refused.body["message"], "too many failed sign-ins");
+            break;
+        }
+    }
+    assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
+    assert!(statuses.len() > 10, "{statuses:?}");
+    assert_eq!(
+        sign_in(&nobody, "ada@example.com", PASSWORD).await.status,
+        429
+    );
+    assert_eq!(
+        sign_in(&nobody, "bob@example.com", PASSWORD).await.status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn tokens_are_made_listed_and_revoked() {
+    let server = Server::start();
+    let ada = server.user("ada@example.com");
+    let body = json!({ "name": "laptop", "expiresAt": "2199-01-01T00:00:00Z" });
+    let made = ada.post("/api/v1/auth/tokens", body).await;
+    assert_eq!(made.status, 201);
+    let (id, text) = (
+        &made.body["data"]["id"],
+        made.body["data"]["token"].as_str().unwrap(),
+    );
+    let id = id.as_str().unwrap();
+    assert_eq!(made.body["data"]["expiresAt"], "2199-01-01T00:00:00.000Z");
+    assert!(
+        text.starts_with(&format!("ck_pat_{id}")) && text.len() == 7 + 25 + 43 + 6,
+        "{text}"
+    );
+
+    let laptop = ada.with_token(text);
+    assert_eq!(laptop.get("/api/v1/chat").await.status, 200);
+    let listed = ada.get("/api/v1/auth/tokens").await;
+    let tokens = listed.body["data"]["tokens"].as_array().unwrap();
+    assert_eq!(tokens.len(), 2);
+    assert_eq!(
+        (&tokens[0]["id"], &tokens[0]["name"]),
+        (&json!(id), &json!("laptop"))
+    );
+    assert!(tokens[0]["lastUsedAt"].is_string());
+    assert!(!listed.text.contains(text));
+
+    let path = format!("/api/v1/auth/tokens/{id}");
+    assert_eq!(ada.delete(&path).await.status, 200);
+    assert_eq!(laptop.get("/api/v1/chat").await.status, 401);
+    assert_eq!(ada.delete(&path).await.status, 404);
+    for (body, field) in [
+        (json!({ "name": 1 }), "name"),
+        (json!({ "expiresAt": "tomorrow" }), "expiresAt"),
+    ] {
+        let refused = ada.post("/api/v1/auth/tokens", body).await;
+        assert_eq!(refused.status, 400);
+        assert!(refused.body["message"].as_str().unwrap().starts_with(field));
+    }
+}
+
+#[tokio::test]
+async fn a_retried_token_request_gives_the_same_token_and_the_database_does_not_hold_it() {
+    let server = Server::start();
+    let ada = server.user("ada@example.com");
+    let ask = async |client: &Client| {
+        let request = client
+            .request("POST", "/api/v1/auth/tokens")
+            .json(&json!({ "name": "ci" }));
+        send(request.header("Idempotency-Key", "make-it-once")).await
+    };
+    let first = ask(&ada).await;
+    let again = ask(&ada).await;
+    assert_eq!((first.status, &first.text), (201, &again.text));
+    let text = first.body["data"]["token"].as_str().unwrap();
+    assert_eq!(
+        ada.with_token(text).get("/api/v1/auth/me").await.status,
+        200
+    );
+    let listed = ada.get("/api/v1/auth/tokens").await;
+    assert_eq!(listed.body["data"]["tokens"].as_array().unwrap().len(), 2);
+
+    let secrets = [
+        text[32..75].to_owned(),
+        ada.token.clone().unwrap()[32..75].to_owned(),
+    ];
+    let (stopped, _) = server.stop();
+    for file in std::fs::read_dir(stopped.folder.path().join("data")).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        for secret in &secrets {
+            let held = bytes
+                .windows(secret.len())
+                .any(|window| window == secret.as_bytes());
+            assert!(!held, "a secret is in the data folder");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_retried_registration_gives_the_first_answer_to_who_knows_the_password() {
+    let server = Server::start();
+    let nobody = server.stranger();
+    let ask = async |password: &str, key: &str| {
+        let body = json!({ "email": "ada@example.com", "password": password });
+        let request = nobody.request("POST", "/api/v1/auth/register").json(&body);
+        send(request.header("Idempotency-Key", key)).await
+    };
+    let first = ask(PASSWORD, "k").await;
+    assert_eq!(
+        (first.status, &first.text),
+        (201, &ask(PASSWORD, "k").await.text)
+    );
+    assert_eq!(ask("another password", "k").await.status, 422);
+    assert_eq!(ask(PASSWORD, "other").await.status, 403);
+}

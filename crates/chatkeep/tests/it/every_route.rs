@@ -1,0 +1,292 @@
+//! Who may do what, over every route that the OpenAPI document has, so that a new one can't be
+//! forgotten here.
+
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Client, send};
+use crate::server::Server;
+
+/// In everything of the victim's that a stranger must never see.
+const CANARY: &str = "canary7f3a9";
+
+/// Somebody whose things others try to get at.
+struct Victim {
+    /// For a path's `{id}`: a session's number and CUID, and the CUID of a token.
+    number: String,
+    cuid: String,
+    token: String,
+    /// No byte of these is for others.
+    secrets: Vec<String>,
+}
+
+async fn victim(server: &Server) -> Victim {
+    let email = format!("{CANARY}@example.com");
+    let client = server.user(&email);
+    let (number, cuid) = client.session(&format!("title {CANARY}")).await;
+    let message = json!({ "systemMessage": format!("message {CANARY}") });
+    client.patch(&format!("/api/v1/chat/{cuid}"), message).await;
+    let made = client
+        .post("/api/v1/auth/tokens", json!({ "name": CANARY }))
+        .await;
+    let token = made.body["data"]["id"].as_str().unwrap().to_owned();
+    let me = client.get("/api/v1/auth/me").await.body["data"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let secrets = vec![CANARY.into(), cuid.clone(), token.clone(), me];
+    Victim {
+        number,
+        cuid,
+        token,
+        secrets,
+    }
+}
+
+/// One operation of the document, and how to call it.
+struct Operation {
+    method: String,
+    path: String,
+    description: Value,
+}
+
+impl Operation {
+    fn has_id(&self) -> bool {
+        self.path.contains("{id}")
+    }
+
+    fn needs_token(&self) -> bool {
+        self.description.get("security").is_some()
+    }
+
+    fn of_tokens(&self) -> bool {
+        self.path.starts_with("/api/v1/auth/tokens/")
+    }
+
+    async fn call(&self, client: &Client, id: &str) -> Answer {
+        let request = client.request(&self.method, &self.path.replace("{id}", id));
+        let body = &self.description["requestBody"]["content"]["application/json"]["example"];
+        send(if body.is_null() {
+            request
+        } else {
+            request.json(body)
+        })
+        .await
+    }
+
+    /// The document's own example of an answer with that status.
+    fn example(&self, status: u16) -> &Value {
+        let answer = &self.description["responses"][status.to_string()];
+        &answer["content"]["application/json"]["example"]
+    }
+}
+
+pub async fn document(server: &Server) -> Value {
+    let answer = server.stranger().get("/openapi.json").await;
+    assert_eq!(
+        (answer.status, &answer.body["openapi"]),
+        (200, &json!("3.1.0"))
+    );
+    answer.body
+}
+
+async fn operations(server: &Server) -> Vec<Operation> {
+    let document = document(server).await;
+    let paths = document["paths"].as_object().unwrap().iter();
+    paths
+        .flat_map(|(path, methods)| {
+            let methods = methods.as_object().unwrap().iter();
+            methods.map(|(method, description)| Operation {
+                method: method.to_uppercase(),
+                path: path.clone(),
+                description: description.clone(),
+            })
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn nobody_gets_at_anything_of_anybody_else() {
+    let server = Server::start();
+    let victim = victim(&server).await;
+    let stranger = server.stranger();
+
+    let expired = server.user("expired@example.com");
+    let expired = expired.with_token(
+        server
+            .token("expired@example.com", &["--expires", "1ms"])
+            .token
+            .as_ref()
+            .unwrap(),
+    );
+    let revoked = server.user("revoked@example.com");
+    let id = &revoked.token.as_ref().unwrap()[7..32];
+    server.run(&["token", "revoke", id], "");
+    let disabled = server.user("disabled@example.com");
+    server.run(&["user", "disable", "disabled@example.com"], "");
+    let unknown = revoked
+        .token
+        .as_ref()
+        .unwrap()
+        .replace("ck_pat_", "ck_ses_");
+    let forged = forged(revoked.token.as_ref().unwrap());
+    let shut_out = [
+        ("no token", stranger.clone()),
+        ("an empty token", stranger.with_token("")),
+        ("nonsense", stranger.with_token("nonsense")),
+        ("a wrong checksum", stranger.with_token(&unknown)),
+        ("a guessed secret", stranger.with_token(&forged)),
+        ("an expired token", expired),
+        ("a revoked token", revoked),
+        ("a disabled account", disabled),
+    ];
+    let other = server.user("other@example.com");
+
+    let (mut routes, mut probes) = (0, 0);
+    for operation in operations(&server).await {
+        routes += 1;
+        let ids = match (operation.has_id(), operation.of_tokens()) {
+            (false, _) => vec!["-"],
+            (true, true) => vec![victim.token.as_str()],
+            (true, false) => vec![victim.number.as_str(), victim.cuid.as_str()],
+        };
+        for id in ids {
+            let name = format!("{} {} {id}", operation.method, operation.path);
+            for (who, client) in &shut_out {
+                if operation.needs_token() {
+                    let refused = operation.call(client, id).await;
+                    assert_eq!(refused.status, 401, "{name} with {who}");
+                    assert_eq!(&refused.body, operation.example(401), "{name} with {who}");
+                    clean(&refused, &victim, &name);
+                    probes += 1;
+                }
+            }
+            // Each time with a token of its own, since one of the routes revokes it.
+            let made = other.post("/api/v1/auth/tokens", json!({})).await;
+            let client = other.with_token(made.body["data"]["token"].as_str().unwrap());
+            let answer = operation.call(&client, id).await;
+            clean(&answer, &victim, &name);
+            probes += 1;
+            if operation.has_id() {
+                let missing = if id.starts_with('c') {
+                    "clqb6q2rl0003v3k8b2g8n5xd"
+                } else {
+                    "987"
+                };
+                let missing = operation.call(&other, missing).await;
+                assert_eq!(
+                    (answer.status, &answer.text),
+                    (404, &missing.text),
+                    "{name}"
+                );
+            } else if operation.needs_token() {
+                assert!(answer.status < 300, "{name}: {}", answer.text);
+            }
+        }
+    }
+    println!("routes={routes} probes={probes} leaks=0");
+    assert!(
+        routes >= 19 && probes > 150,
+        "routes={routes} probes={probes}"
+    );
+
+    let mine = server.token(&format!("{CANARY}@example.com"), &[]);
+    let kept = mine.get(&format!("/api/v1/chat/{}", victim.number)).await;
+    assert_eq!(kept.body["data"]["chatName"], format!("title {CANARY}"));
+    let kept = mine.get("/api/v1/auth/tokens").await;
+    assert!(kept.text.contains(&victim.token));
+}
+
+/// The token with another secret and the checksum that belongs to it.
+fn forged(token: &str) -> String {
+    let secret = "0".repeat(43);
+    let text = format!("{}{secret}", &token[..32]);
+    let mut checksum = crc32fast::hash(text.as_bytes());
+    let digits = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut ending = [0; 6];
+    for place in ending.iter_mut().rev() {
+        *place = digits[checksum as usize % 62];
+        checksum /= 62;
+    }
+    format!("{text}{}", std::str::from_utf8(&ending).unwrap())
+}
+
+fn clean(answer: &Answer, victim: &Victim, name: &str) {
+    for secret in &victim.secrets {
+        assert!(
+            !answer.text.contains(secret),
+            "{name} leaks {secret}: {}",
+            answer.text
+        );
+    }
+    assert!(answer.status < 500, "{name}: {}", answer.text);
+}
+
+#[tokio::test]
+async fn revoking_and_disabling_count_at_once_and_enabling_again_too() {
+    let server = Server::start();
+    let ada = server.user("ada@example.com");
+    let status = async || ada.get("/api/v1/chat").await.status;
+    assert_eq!(status().await, 200);
+    server.run(&["user", "disable", "ada@example.com"], "");
+    assert_eq!(status().await, 401);
+    server.run(&["user", "enable", "ada@example.com"], "");
+    assert_eq!(status().await, 200);
+    server.run(
+        &["token", "revoke", &ada.token.as_ref().unwrap()[7..32]],
+        "",
+    );
+    assert_eq!(status().await, 401);
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_answered_in_the_dialects_shape() {
+    let server = Server::start();
+    let ada = server.user("ada@example.com");
+    for path in [
+        "/api",
+        "/api/nothing",
+        "/api/chat_sessions/1/2",
+        "/api/contacts",
+    ] {
+        let answer = ada.get(path).await;
+        assert_eq!(
+            (answer.status, answer.text.as_str()),
+            (404, r#"{"errors":"Not Found"}"#)
+        );
+    }
+    for path in ["/", "/api/v1", "/api/v1/nothing", "/nothing"] {
+        let answer = ada.get(path).await;
+        assert_eq!(
+            (answer.status, &answer.body["statusCode"]),
+            (404, &json!(404)),
+            "{path}"
+        );
+        assert_eq!(answer.body["success"], false);
+    }
+    for (method, path, allow) in [
+        ("DELETE", "/api/chat_sessions", "GET,HEAD,POST"),
+        ("PATCH", "/api/chat_sessions/1", "GET,HEAD,PUT,DELETE"),
+        ("GET", "/api/contacts/1", "PUT"),
+        ("PUT", "/api/v1/chat", "GET,HEAD,POST"),
+        ("POST", "/api/v1/chat/1", "GET,HEAD,PATCH,DELETE"),
+        ("GET", "/api/v1/auth/login", "POST"),
+        ("TRACE", "/api/v1/chat", "GET,HEAD,POST"),
+    ] {
+        let answer = send(ada.request(method, path)).await;
+        assert_eq!(
+            (answer.status, answer.header("allow")),
+            (405, allow),
+            "{method} {path}"
+        );
+        let shape = if path.starts_with("/api/v1") {
+            "message"
+        } else {
+            "errors"
+        };
+        assert!(
+            answer.body[shape].is_string(),
+            "{method} {path}: {}",
+            answer.text
+        );
+    }
+}

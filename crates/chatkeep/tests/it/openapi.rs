@@ -1,0 +1,202 @@
+//! The OpenAPI document is held against the server itself.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Client, send};
+use crate::every_route::document;
+use crate::server::Server;
+
+/// Every operation, in an order in which its examples can be true one after the other.
+const TOUR: &[(&str, &str)] = &[
+    ("post", "/api/v1/auth/register"),
+    ("post", "/api/v1/auth/login"),
+    ("get", "/api/v1/auth/me"),
+    ("post", "/api/v1/auth/tokens"),
+    ("get", "/api/v1/auth/tokens"),
+    ("delete", "/api/v1/auth/tokens/{id}"),
+    ("post", "/api/v1/chat"),
+    ("get", "/api/v1/chat/{id}"),
+    ("get", "/api/v1/chat"),
+    ("patch", "/api/v1/chat/{id}"),
+    ("delete", "/api/v1/chat/{id}"),
+    ("post", "/api/chat_sessions"),
+    ("get", "/api/chat_sessions"),
+    ("get", "/api/chat_sessions/{id}"),
+    ("put", "/api/chat_sessions/{id}"),
+    ("put", "/api/contacts/{id}"),
+    ("delete", "/api/chat_sessions/{id}"),
+    ("delete", "/api/chat_session/{id}"),
+    ("post", "/api/v1/auth/logout"),
+];
+
+/// The two after whose deletion another session is needed.
+const NEEDS_ANOTHER: (&str, &str) = ("delete", "/api/chat_session/{id}");
+
+#[tokio::test]
+async fn every_example_is_what_the_server_answers() {
+    let server = Server::start();
+    let document = document(&server).await;
+    let all: BTreeSet<(&str, &str)> = document["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, methods)| {
+            methods
+                .as_object()
+                .unwrap()
+                .keys()
+                .map(move |method| (method.as_str(), path.as_str()))
+        })
+        .collect();
+    assert_eq!(
+        all,
+        TOUR.iter().copied().collect(),
+        "the tour goes to every operation"
+    );
+
+    let mut client = server.stranger();
+    let mut id = String::new();
+    let mut compared = 0;
+    for &(method, path) in TOUR {
+        let operation = &document["paths"][path][method];
+        let body = example(&operation["requestBody"]);
+        if (method, path) == NEEDS_ANOTHER {
+            id = client.session("another").await.0;
+        }
+        compared += errors(&client, method, path, operation, body, &id).await;
+
+        let answer = call(&client, method, &path.replace("{id}", &id), body).await;
+        let (status, expected) = success(operation);
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text);
+        assert_eq!(
+            without_chance(&answer.body),
+            without_chance(expected),
+            "{method} {path}"
+        );
+        compared += 1;
+        for header in operation["responses"][status.to_string()]["headers"]
+            .as_object()
+            .unwrap()
+            .keys()
+        {
+            assert_ne!(answer.header(header), "", "{method} {path}: {header}");
+        }
+
+        let data = &answer.body["data"];
+        if path.ends_with("/login") {
+            client = client.with_token(data["token"].as_str().unwrap());
+        } else if method == "post" {
+            id = data["id"]
+                .as_str()
+                .map_or_else(|| data["id"].to_string(), Into::into);
+        }
+    }
+    println!("operations={} examples_compared={compared}", TOUR.len());
+}
+
+/// Provokes each error that can be provoked from outside, and compares it with its example.
+async fn errors(
+    client: &Client,
+    method: &str,
+    path: &str,
+    operation: &Value,
+    body: &Value,
+    id: &str,
+) -> usize {
+    let responses = operation["responses"].as_object().unwrap();
+    let known = path.replace("{id}", id);
+    let mut compared = 0;
+    for (status, response) in responses {
+        let stranger = client.with_token("");
+        let answer = match (status.as_str(), path.contains("{id}")) {
+            ("400", true) => call(client, method, &path.replace("{id}", "x"), body).await,
+            ("400", false) if method == "get" => {
+                call(client, method, &format!("{path}?limit=0"), body).await
+            }
+            ("400", false) => send(client.request(&method.to_uppercase(), path)).await,
+            ("401", _) if path.ends_with("/login") => {
+                let wrong = json!({ "email": body["email"], "password": "wrong horse" });
+                call(client, method, path, &wrong).await
+            }
+            ("401", _) => call(&stranger, method, &known, body).await,
+            ("404", _) => {
+                call(
+                    client,
+                    method,
+                    &path.replace("{id}", "clqb6q2rl0003v3k8b2g8n5xd"),
+                    body,
+                )
+                .await
+            }
+            ("412", _) => {
+                let request = client.request(&method.to_uppercase(), &known);
+                send(request.header("If-Match", "\"999\"").json(body)).await
+            }
+            ("413", _) => call(client, method, &known, &json!("x".repeat(1 << 20))).await,
+            _ => continue,
+        };
+        assert_eq!(
+            answer.status.to_string(),
+            *status,
+            "{method} {path}: {}",
+            answer.text
+        );
+        assert_eq!(&answer.body, example(response), "{method} {path}");
+        compared += 1;
+    }
+    compared
+}
+
+async fn call(client: &Client, method: &str, path: &str, body: &Value) -> Answer {
+    let request = client.request(&method.to_uppercase(), path);
+    send(if body.is_null() {
+        request
+    } else {
+        request.json(body)
+    })
+    .await
+}
+
+fn example(content: &Value) -> &Value {
+    &content["content"]["application/json"]["example"]
+}
+
+fn success(operation: &Value) -> (u16, &Value) {
+    let responses = operation["responses"].as_object().unwrap();
+    let (status, response) = responses
+        .iter()
+        .find(|(status, _)| status.starts_with('2'))
+        .unwrap();
+    (status.parse().unwrap(), example(response))
+}
+
+/// The value with everything that time or chance decides replaced by its kind.
+fn without_chance(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| match (name.as_str(), value) {
+                ("id", Value::Number(_)) => (name.clone(), json!("a number")),
+                _ => (name.clone(), without_chance(value)),
+            })
+            .collect(),
+        Value::Array(items) => items.iter().map(without_chance).collect(),
+        Value::String(text) => json!(kind(text).unwrap_or(text)),
+        other => other.clone(),
+    }
+}
+
+fn kind(text: &str) -> Option<&'static str> {
+    let base36 = |c: char| c.is_ascii_digit() || c.is_ascii_lowercase();
+    if text.starts_with("ck_") && text.len() == 81 {
+        Some("a token")
+    } else if text.len() == 25 && text.starts_with('c') && text.chars().all(base36) {
+        Some("a CUID")
+    } else if text.len() == 24 && text.ends_with('Z') && text.as_bytes()[10] == b'T' {
+        Some("a time")
+    } else {
+        None
+    }
+}

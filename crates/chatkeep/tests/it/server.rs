@@ -1,0 +1,197 @@
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+use crate::client::Client;
+
+/// A running server with a data folder of its own, on a free port; killed when it is dropped.
+pub struct Server {
+    process: Child,
+    /// What it printed before it was ready, `http://…` first.
+    pub announced: Vec<String>,
+    pub base: String,
+    pub folder: TempDir,
+    settings: Vec<(String, String)>,
+}
+
+impl Server {
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts it with these variables in its environment.
+    pub fn start_with(settings: &[(&str, &str)]) -> Self {
+        let settings = settings
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()));
+        Self::on(tempfile::tempdir().unwrap(), settings.collect())
+    }
+
+    fn on(folder: TempDir, settings: Vec<(String, String)>) -> Self {
+        let mut process = command(folder.path())
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .envs(settings.iter().map(|(name, value)| (name, value)))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut announced = Vec::new();
+        while !announced
+            .last()
+            .is_some_and(|line: &String| line.starts_with("its data is in"))
+        {
+            let Some(line) = lines.next() else {
+                let mut errors = String::new();
+                process
+                    .stderr
+                    .take()
+                    .unwrap()
+                    .read_to_string(&mut errors)
+                    .unwrap();
+                panic!("the server did not start: {errors}");
+            };
+            announced.push(line.unwrap());
+        }
+        let base = announced[0].split_once("http://").unwrap().1;
+        let base = format!("http://{base}");
+        // Standard output stays open behind this thread; a closed pipe would end the server.
+        let (rest, read) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            lines
+                .map_while(Result::ok)
+                .for_each(|line| drop(rest.send(line)));
+        });
+        if folder_is_new(folder.path()) {
+            announced.extend(read.iter().take(3));
+        }
+        Self {
+            process,
+            announced,
+            base,
+            folder,
+            settings,
+        }
+    }
+
+    /// Ends it as a power cut would: without a chance to tidy up.
+    pub fn kill(mut self) -> Stopped {
+        self.process.kill().unwrap();
+        self.stopped().0
+    }
+
+    /// Asks it to end, and gives what it logged.
+    pub fn stop(self) -> (Stopped, String) {
+        let pid = self.process.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        self.stopped()
+    }
+
+    fn stopped(mut self) -> (Stopped, String) {
+        let mut log = String::new();
+        self.process
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut log)
+            .unwrap();
+        let status = self.process.wait().unwrap();
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        let settings = std::mem::take(&mut self.settings);
+        let clean = status.success();
+        (
+            Stopped {
+                folder,
+                settings,
+                clean,
+            },
+            log,
+        )
+    }
+
+    /// Somebody without a token.
+    pub fn stranger(&self) -> Client {
+        Client::new(&self.base, None)
+    }
+
+    /// Makes an account and a token for it.
+    pub fn user(&self, email: &str) -> Client {
+        self.run(&["user", "create", email, "--name", "Somebody"], "");
+        self.token(email, &[])
+    }
+
+    /// Makes another token for an account.
+    pub fn token(&self, email: &str, options: &[&str]) -> Client {
+        let token = self.run(&[&["token", "create", email], options].concat(), "");
+        Client::new(&self.base, Some(token.trim()))
+    }
+
+    /// Runs a command beside the server; it must succeed. Gives its standard output.
+    pub fn run(&self, arguments: &[&str], input: &str) -> String {
+        let output = run(self.folder.path(), arguments, input);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What a server left behind.
+pub struct Stopped {
+    pub folder: TempDir,
+    settings: Vec<(String, String)>,
+    /// Whether it ended by itself, with success.
+    pub clean: bool,
+}
+
+impl Stopped {
+    pub fn start_again(self) -> Server {
+        Server::on(self.folder, self.settings)
+    }
+}
+
+/// Runs a command of the binary in a data folder.
+pub fn run(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut process = command(folder)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that does not read its input may be gone already.
+    let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
+    process.wait_with_output().unwrap()
+}
+
+/// The binary, started in the data folder's parent so that no chatkeep.toml of ours is read.
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chatkeep"));
+    command
+        .current_dir(folder)
+        .env_clear()
+        .arg("--data-dir")
+        .arg(folder.join("data"));
+    command
+}
+
+fn folder_is_new(folder: &Path) -> bool {
+    let log = folder.join("started");
+    let new = !log.exists();
+    std::fs::write(log, "").unwrap();
+    new
+}

@@ -4,7 +4,7 @@ use chat::types::{
 };
 use rusqlite::{Connection, OptionalExtension, Result};
 
-use super::columns::{self, ACCOUNT};
+use super::columns::{self, account_columns};
 use super::idempotency;
 use super::writer::failure;
 
@@ -14,15 +14,18 @@ pub(super) fn any(db: &Connection) -> Result<bool> {
 }
 
 pub(super) fn by_email(db: &Connection, email: &Email) -> Result<Option<Credentials>> {
-    let sql = format!("SELECT {ACCOUNT}, password_hash FROM account WHERE email = ?1");
-    db.prepare_cached(&sql)?
-        .query_row([email.as_str()], |row| {
-            Ok(Credentials {
-                account: columns::account(row, 0)?,
-                password_hash: row.get(6)?,
-            })
+    db.prepare_cached(concat!(
+        "SELECT ",
+        account_columns!(),
+        ", password_hash FROM account WHERE email = ?1"
+    ))?
+    .query_row([email.as_str()], |row| {
+        Ok(Credentials {
+            account: columns::account(row, 0)?,
+            password_hash: row.get(6)?,
         })
-        .optional()
+    })
+    .optional()
 }
 
 pub(super) fn list(
@@ -30,9 +33,12 @@ pub(super) fn list(
     after: Option<&Email>,
     size: PageSize,
 ) -> Result<Page<Account, Email>> {
-    let sql = format!("SELECT {ACCOUNT} FROM account WHERE email > ?1 ORDER BY email LIMIT ?2");
     let items = db
-        .prepare_cached(&sql)?
+        .prepare_cached(concat!(
+            "SELECT ",
+            account_columns!(),
+            " FROM account WHERE email > ?1 ORDER BY email LIMIT ?2"
+        ))?
         .query_map((after.map_or("", Email::as_str), size.get() + 1), |row| {
             columns::account(row, 0)
         })?

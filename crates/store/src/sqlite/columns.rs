@@ -5,10 +5,15 @@ use rusqlite::types::Type;
 use rusqlite::{Error, Row};
 
 /// The columns of an account, for [`account`].
-pub(super) const ACCOUNT: &str = "account.id, account.email, account.name, account.role, account.disabled_at, \
-     account.created_at";
+macro_rules! account_columns {
+    () => {
+        "account.id, account.email, account.name, account.role, account.disabled_at, \
+         account.created_at"
+    };
+}
+pub(super) use account_columns;
 
-/// Reads the columns of [`ACCOUNT`], which begin at `at`.
+/// Reads what [`account_columns`] names, from column `at` on.
 pub(super) fn account(row: &Row<'_>, at: usize) -> rusqlite::Result<Account> {
     Ok(Account {
         id: cuid(row, at)?,

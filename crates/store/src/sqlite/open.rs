@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chat::types::Timestamp;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use super::readers::Readers;
 use super::writer::Writer;
@@ -132,6 +133,10 @@ impl Sqlite {
 pub(super) fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     let db = Connection::open(path)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    // Plans that do not depend on what is bound. Otherwise a join is planned anew at each use: a
+    // statement that goes back to the cache loses its bindings, and SQLite takes that for a change
+    // that might be worth another plan. It was a third of a request's cost.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.pragma_update(None, "busy_timeout", BUSY_MS)?;
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "foreign_keys", true)?;

@@ -10,13 +10,10 @@ use super::columns::{cuid, parsed, time};
 use super::idempotency::{self, Outcome};
 use super::writer::failure;
 
-macro_rules! select {
-    ($rest:literal) => {
-        concat!(
-            "SELECT number, id, owner, title, kind, status, system_message, version, created_at, \
-             updated_at FROM session ",
-            $rest
-        )
+/// For [`session`].
+macro_rules! columns {
+    () => {
+        "number, id, owner, title, kind, status, system_message, version, created_at, updated_at"
     };
 }
 
@@ -39,10 +36,18 @@ pub(super) fn find(db: &Connection, owner: &Cuid, key: &SessionKey) -> Result<Op
     let owner = owner.as_str();
     match key {
         SessionKey::Number(number) => db
-            .prepare_cached(select!("WHERE owner = ?1 AND number = ?2"))?
+            .prepare_cached(concat!(
+                "SELECT ",
+                columns!(),
+                " FROM session WHERE owner = ?1 AND number = ?2"
+            ))?
             .query_row((owner, number), session),
         SessionKey::Cuid(id) => db
-            .prepare_cached(select!("WHERE owner = ?1 AND id = ?2"))?
+            .prepare_cached(concat!(
+                "SELECT ",
+                columns!(),
+                " FROM session WHERE owner = ?1 AND id = ?2"
+            ))?
             .query_row((owner, id.as_str()), session),
     }
     .optional()
@@ -60,13 +65,16 @@ pub(super) fn list(
         number: i64::MAX,
     });
     let items = db
-        .prepare_cached(select!(
-            // The inner query is answered by the index alone, however many rows a filter skips.
-            "WHERE owner = ?1 AND number IN
-               (SELECT number FROM session WHERE owner = ?1 AND (updated_at, number) < (?2, ?3)
-                  AND (?4 IS NULL OR status = ?4) AND (?5 IS NULL OR kind = ?5)
-                ORDER BY updated_at DESC, number DESC LIMIT ?6)
-             ORDER BY updated_at DESC, number DESC"
+        // The inner query is answered by the index alone, however many rows a filter skips.
+        .prepare_cached(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM (SELECT number AS listed FROM session
+                    WHERE owner = ?1 AND (updated_at, number) < (?2, ?3)
+                      AND (?4 IS NULL OR status = ?4) AND (?5 IS NULL OR kind = ?5)
+                    ORDER BY updated_at DESC, number DESC LIMIT ?6)
+              CROSS JOIN session ON owner = ?1 AND number = listed
+              ORDER BY updated_at DESC, number DESC"
         ))?
         .query_map(
             (
@@ -99,12 +107,12 @@ fn insert(db: &Connection, new: &NewSession) -> Result<Session> {
             "UPDATE id_block SET next = next + 1 WHERE name = 'session' RETURNING next - 1",
         )?
         .query_row([], |row| row.get(0))?;
-    db.prepare_cached(
+    db.prepare_cached(concat!(
         "INSERT INTO session (owner, number, id, title, kind, status, system_message, version,
-           created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, 'active', '', 1, ?6, ?6) RETURNING
-           number, id, owner, title, kind, status, system_message, version, created_at, updated_at",
-    )?
+               created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, 'active', '', 1, ?6, ?6) RETURNING ",
+        columns!()
+    ))?
     .query_row(
         (
             new.owner.as_str(),

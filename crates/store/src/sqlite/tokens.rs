@@ -4,12 +4,16 @@ use chat::types::{Cuid, Name, NewToken, Once, StoredToken, Timestamp, Token, Tok
 use rusqlite::{Connection, OptionalExtension, Result, Row};
 use serde::{Deserialize, Serialize};
 
-use super::columns::{self, ACCOUNT, UnknownWord, cuid, optional, parsed, time};
+use super::columns::{self, UnknownWord, account_columns, cuid, optional, parsed, time};
 use super::idempotency::{self, Outcome};
 use super::writer::failure;
 
-const TOKEN: &str = "token.id, token.kind, token.name, token.created_at, token.expires_at, \
-                     token.last_used_at";
+/// For [`token`].
+macro_rules! token_columns {
+    () => {
+        "token.id, token.kind, token.name, token.created_at, token.expires_at, token.last_used_at"
+    };
+}
 
 fn token(row: &Row<'_>) -> Result<Token> {
     Ok(Token {
@@ -31,26 +35,31 @@ fn kind(text: &str) -> std::result::Result<TokenKind, UnknownWord> {
 }
 
 pub(super) fn find(db: &Connection, id: &Cuid) -> Result<Option<StoredToken>> {
-    let sql = format!(
-        "SELECT {TOKEN}, token.hash, {ACCOUNT}
-         FROM token JOIN account ON account.id = token.owner WHERE token.id = ?1"
-    );
-    db.prepare_cached(&sql)?
-        .query_row([id.as_str()], |row| {
-            Ok(StoredToken {
-                token: token(row)?,
-                hash: row.get(6)?,
-                account: columns::account(row, 7)?,
-            })
+    db.prepare_cached(concat!(
+        "SELECT ",
+        token_columns!(),
+        ", token.hash, ",
+        account_columns!(),
+        " FROM token JOIN account ON account.id = token.owner WHERE token.id = ?1"
+    ))?
+    .query_row([id.as_str()], |row| {
+        Ok(StoredToken {
+            token: token(row)?,
+            hash: row.get(6)?,
+            account: columns::account(row, 7)?,
         })
-        .optional()
+    })
+    .optional()
 }
 
 pub(super) fn list(db: &Connection, owner: &Cuid) -> Result<Vec<Token>> {
-    let sql = format!("SELECT {TOKEN} FROM token WHERE owner = ?1 ORDER BY id DESC");
-    db.prepare_cached(&sql)?
-        .query_map([owner.as_str()], token)?
-        .collect()
+    db.prepare_cached(concat!(
+        "SELECT ",
+        token_columns!(),
+        " FROM token WHERE owner = ?1 ORDER BY id DESC"
+    ))?
+    .query_map([owner.as_str()], token)?
+    .collect()
 }
 
 pub(super) fn create(

@@ -1,11 +1,8 @@
 use std::borrow::Cow;
 
 use chat::types::Timestamp;
-use jiff::fmt::temporal::DateTimePrinter;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
-
-static MILLISECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
 
 /// A time as every dialect writes it: RFC 3339 in UTC, `2024-01-01T00:00:00.000Z`.
 #[derive(Clone, Copy)]
@@ -19,7 +16,7 @@ impl Time {
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let time = jiff::Timestamp::from_millisecond(self.0.0).unwrap_or(jiff::Timestamp::MAX);
-        serializer.serialize_str(&MILLISECONDS.timestamp_to_string(&time))
+        serializer.collect_str(&format_args!("{time:.3}"))
     }
 }
 

@@ -57,8 +57,9 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let mut server = axum_server::from_tcp(listener)?
         .acceptor(axum_server::accept::NoDelayAcceptor::new())
         .handle(handle);
-    server
-        .http_builder()
+    let builder = server.http_builder();
+    *builder = builder.clone().http1_only();
+    builder
         .http1()
         .timer(hyper_util::rt::TokioTimer::new())
         .header_read_timeout(HEAD_TIME);

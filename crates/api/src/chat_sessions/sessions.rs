@@ -186,19 +186,19 @@ impl SessionQuery {
 
 /// A session as this dialect shows it.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct ChatSession {
+pub(super) struct ChatSession<'a> {
     id: i64,
-    title: String,
+    title: &'a str,
     #[schemars(extend("enum" = ["true", "false"]))]
     is_active: &'static str,
     created_at: Time,
 }
 
-impl From<&Session> for ChatSession {
-    fn from(session: &Session) -> Self {
+impl<'a> From<&'a Session> for ChatSession<'a> {
+    fn from(session: &'a Session) -> Self {
         Self {
             id: session.number,
-            title: session.title.to_string(),
+            title: session.title.as_str(),
             is_active: match session.status {
                 SessionStatus::Active => "true",
                 SessionStatus::Deactivated => "false",
@@ -208,11 +208,11 @@ impl From<&Session> for ChatSession {
     }
 }
 
-impl ChatSession {
-    fn example(title: &str) -> Self {
+impl<'a> ChatSession<'a> {
+    fn example(title: &'a str) -> Self {
         Self {
             id: 1,
-            title: title.into(),
+            title,
             is_active: "true",
             created_at: Time::EXAMPLE,
         }
@@ -221,20 +221,20 @@ impl ChatSession {
 
 /// One session.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Shown {
-    data: ChatSession,
+pub(super) struct Shown<'a> {
+    data: ChatSession<'a>,
 }
 
-impl From<&Session> for Shown {
-    fn from(session: &Session) -> Self {
+impl<'a> From<&'a Session> for Shown<'a> {
+    fn from(session: &'a Session) -> Self {
         Self {
             data: session.into(),
         }
     }
 }
 
-impl Shown {
-    pub(super) fn example(title: &str) -> Self {
+impl<'a> Shown<'a> {
+    pub(super) fn example(title: &'a str) -> Self {
         Self {
             data: ChatSession::example(title),
         }
@@ -243,8 +243,8 @@ impl Shown {
 
 /// A page of sessions.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Listed {
-    data: Vec<ChatSession>,
+pub(super) struct Listed<'a> {
+    data: Vec<ChatSession<'a>>,
     paging: Paging,
 }
 
@@ -255,7 +255,7 @@ struct Paging {
     next_cursor: Option<String>,
 }
 
-impl Listed {
+impl Listed<'_> {
     pub(super) fn example() -> Self {
         Self {
             data: vec![ChatSession::example("new chat")],

@@ -87,19 +87,19 @@ pub(super) async fn delete(
     Ok(json(StatusCode::OK, &deleted()))
 }
 
-pub(super) fn created(chat: Chat) -> Envelope<Chat> {
+pub(super) fn created(chat: Chat<'_>) -> Envelope<Chat<'_>> {
     envelope(StatusCode::CREATED, "Chat created successfully", chat)
 }
 
-pub(super) fn shown(chat: Chat) -> Envelope<Chat> {
+pub(super) fn shown(chat: Chat<'_>) -> Envelope<Chat<'_>> {
     envelope(StatusCode::OK, "Chat retrieved successfully", chat)
 }
 
-pub(super) fn listed(chats: Chats) -> Envelope<Chats> {
+pub(super) fn listed(chats: Chats<'_>) -> Envelope<Chats<'_>> {
     envelope(StatusCode::OK, "Chats retrieved successfully", chats)
 }
 
-pub(super) fn changed(chat: Chat) -> Envelope<Chat> {
+pub(super) fn changed(chat: Chat<'_>) -> Envelope<Chat<'_>> {
     envelope(StatusCode::OK, "Chat updated successfully", chat)
 }
 
@@ -227,11 +227,11 @@ impl ChatQuery {
 /// A session as this dialect shows it.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Chat {
-    id: String,
-    user_id: String,
-    chat_name: String,
-    system_message: String,
+pub(super) struct Chat<'a> {
+    id: &'a str,
+    user_id: &'a str,
+    chat_name: &'a str,
+    system_message: &'a str,
     created_at: Time,
     updated_at: Time,
     #[schemars(extend("enum" = ["active", "deactivated"]))]
@@ -240,13 +240,13 @@ pub(super) struct Chat {
     r#type: &'static str,
 }
 
-impl From<&Session> for Chat {
-    fn from(session: &Session) -> Self {
+impl<'a> From<&'a Session> for Chat<'a> {
+    fn from(session: &'a Session) -> Self {
         Self {
-            id: session.id.to_string(),
-            user_id: session.owner.to_string(),
-            chat_name: session.title.to_string(),
-            system_message: session.system_message.to_string(),
+            id: session.id.as_str(),
+            user_id: session.owner.as_str(),
+            chat_name: session.title.as_str(),
+            system_message: session.system_message.as_str(),
             created_at: Time(session.created_at),
             updated_at: Time(session.updated_at),
             status: session.status.as_str(),
@@ -255,13 +255,13 @@ impl From<&Session> for Chat {
     }
 }
 
-impl Chat {
+impl Chat<'_> {
     pub(super) fn example() -> Self {
         Self {
-            id: "clqb6q2rl0003v3k8b2g8n5xd".into(),
-            user_id: "clqb6q2rl0000v3k8s9x1m4zt".into(),
-            chat_name: "My File Chat".into(),
-            system_message: String::new(),
+            id: "clqb6q2rl0003v3k8b2g8n5xd",
+            user_id: "clqb6q2rl0000v3k8s9x1m4zt",
+            chat_name: "My File Chat",
+            system_message: "",
             created_at: Time::EXAMPLE,
             updated_at: Time::EXAMPLE,
             status: "active",
@@ -271,8 +271,8 @@ impl Chat {
 
     pub(super) fn example_changed() -> Self {
         Self {
-            chat_name: "Renamed".into(),
-            system_message: "You answer in one sentence.".into(),
+            chat_name: "Renamed",
+            system_message: "You answer in one sentence.",
             ..Self::example()
         }
     }
@@ -281,13 +281,13 @@ impl Chat {
 /// A page of sessions.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Chats {
-    chats: Vec<Chat>,
+pub(super) struct Chats<'a> {
+    chats: Vec<Chat<'a>>,
     /// Where the next page begins; null on the last one.
     next_cursor: Option<String>,
 }
 
-impl Chats {
+impl Chats<'_> {
     pub(super) fn example() -> Self {
         Self {
             chats: vec![Chat::example()],

@@ -76,6 +76,10 @@ async fn read(body: Body) -> Result<Bytes, Fault> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    // Serde would take an array for the fields of a struct in their order.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Fault::invalid("body", "is not a JSON object"));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let body = serde_path_to_error::deserialize(&mut json).map_err(refusal)?;
     json.end()
@@ -167,7 +171,9 @@ fn precondition(parts: &Parts) -> Result<Precondition, Fault> {
         for tag in value.split(',').map(str::trim) {
             any |= tag == "*";
             let bare = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
-            versions.extend(bare.and_then(|tag| tag.parse::<Version>().ok()));
+            // Tags are compared as they are written: "01" is not "1".
+            let version = bare.and_then(|tag| tag.parse::<Version>().ok());
+            versions.extend(version.filter(|version| bare == Some(version.to_string().as_str())));
         }
         if versions.len() > limits::IF_MATCH_TAGS {
             return Err(Fault::invalid("If-Match", "has too many entity tags"));

@@ -92,6 +92,16 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// What the log holds.
+    pub(crate) fn inside(&self) -> String {
+        match self {
+            Self::Chat(error) => error.to_string(),
+            other => other.message(),
+        }
+    }
+}
+
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         Self::Chat(error)

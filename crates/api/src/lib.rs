@@ -66,14 +66,15 @@ pub fn router(chat: Arc<Chat>, metrics: Arc<Metrics>, options: Options) -> Route
         .merge(pages::routes(options.setup_code))
         .fallback(async || Fault::UnknownPath)
         .method_not_allowed_fallback(async || Fault::MethodNotAllowed)
-        .layer(axum::middleware::from_fn_with_state(metrics, observe))
-        .layer(CompressionLayer::new())
         .with_state(chat);
-    if options.cors_origins.is_empty() {
+    let router = if options.cors_origins.is_empty() {
         router
     } else {
         router.layer(cors(options.cors_origins))
-    }
+    };
+    router
+        .layer(axum::middleware::from_fn_with_state(metrics, observe))
+        .layer(CompressionLayer::new())
 }
 
 fn cors(origins: Vec<Origin>) -> CorsLayer {

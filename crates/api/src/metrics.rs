@@ -69,7 +69,7 @@ impl Metrics {
         );
         registry.register(
             "write_queue_operations",
-            "Operations that waited when the last commit was done",
+            "Operations that wait for the writer",
             queue.clone(),
         );
         Self {
@@ -84,11 +84,10 @@ impl Metrics {
         }
     }
 
-    /// Counts a commit of `operations`, while `waiting` more stood in the queue.
-    pub fn committed(&self, operations: usize, waiting: usize, took: Duration) {
+    /// Counts a commit of `operations`.
+    pub fn committed(&self, operations: usize, took: Duration) {
         self.commit_operations.observe(operations as f64);
         self.commit_seconds.observe(took.as_secs_f64());
-        self.queue.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn answered(
@@ -119,8 +118,9 @@ impl Metrics {
         HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("unknown"))
     }
 
-    /// All of it, in the OpenMetrics text format.
-    pub(crate) fn page(&self) -> String {
+    /// All of it, in the OpenMetrics text format, while `waiting` operations wait for the writer.
+    pub(crate) fn page(&self, waiting: usize) -> String {
+        self.queue.set(i64::try_from(waiting).unwrap_or(i64::MAX));
         let mut page = String::new();
         // Writing to a string does not fail.
         let _ = prometheus_client::encoding::text::encode(&mut page, &self.registry);

@@ -38,14 +38,16 @@ pub(crate) async fn observe(
         Err(_) => Fault::TimedOut.into_response(),
     };
     if let Some(fault) = response.extensions_mut().remove::<Arc<Fault>>() {
-        if let Fault::Chat(error @ (Error::Internal(_) | Error::Unavailable(_))) = &*fault {
-            tracing::error!(request_id = id.to_str().unwrap_or_default(), %method, route, %error);
+        if fault.status().is_server_error() {
+            let request_id = id.to_str().unwrap_or_default();
+            tracing::error!(request_id, %method, route, error = fault.inside());
         }
-        let allow = response.headers_mut().remove(header::ALLOW);
+        let mut headers = std::mem::take(response.headers_mut());
+        headers.remove(header::CONTENT_LENGTH);
         response = dialect.answer(&fault);
-        if let Some(allow) = allow {
-            response.headers_mut().insert(header::ALLOW, allow);
-        }
+        // Those that others have set: `Allow`, and what a page from elsewhere may see.
+        headers.extend(response.headers_mut().drain());
+        *response.headers_mut() = headers;
     }
 
     let took = started.elapsed();

@@ -17,7 +17,12 @@ pub(crate) fn routes(metrics: Arc<Metrics>, document: Bytes) -> Router<Arc<Chat>
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
-        .route("/metrics", get(async move || metrics_page(&metrics)))
+        .route(
+            "/metrics",
+            get(async move |State(chat): State<Arc<Chat>>| {
+                metrics_page(&metrics, chat.writes_waiting())
+            }),
+        )
         .route("/openapi.json", get(document))
 }
 
@@ -26,7 +31,10 @@ async fn ready(State(chat): State<Arc<Chat>>) -> Result<&'static str, Fault> {
     Ok("ok\n")
 }
 
-fn metrics_page(metrics: &Metrics) -> impl IntoResponse + use<> {
+fn metrics_page(metrics: &Metrics, waiting: usize) -> impl IntoResponse + use<> {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, OPEN_METRICS)], metrics.page())
+    (
+        [(header::CONTENT_TYPE, OPEN_METRICS)],
+        metrics.page(waiting),
+    )
 }

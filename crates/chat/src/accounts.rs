@@ -36,13 +36,14 @@ impl Chat {
 
     /// Makes an account for whoever asks, if registration is open.
     ///
-    /// Errors: [`Error::RegistrationClosed`], [`Error::EmailTaken`], [`Error::KeyReused`],
-    /// [`Error::StillRunning`].
+    /// Errors: [`Error::RegistrationClosed`], [`Error::EmailTaken`], [`Error::TooManyFailures`],
+    /// [`Error::KeyReused`], [`Error::StillRunning`].
     pub async fn register(
         &self,
         email: Email,
         name: Option<Name>,
         password: Password,
+        address: IpAddr,
         once: Option<Once>,
     ) -> Result<Account, Error> {
         let _running = self.running.begin(email.as_str(), once.as_ref())?;
@@ -50,23 +51,23 @@ impl Chat {
             request: without_password(&email, name.as_ref()),
             ..once
         });
-        let admission = match self.registration {
-            Registration::First => Admission::FirstOnly,
-            Registration::Open => Admission::Anybody,
+        let (admission, open) = match self.registration {
+            Registration::First => (Admission::FirstOnly, self.is_new().await?),
+            Registration::Open => (Admission::Anybody, true),
         };
-        // Refused before the hash, so that a closed registration costs nothing. The store decides.
-        if once.is_none() && admission == Admission::FirstOnly && !self.is_new().await? {
-            return Err(Error::RegistrationClosed);
+        let mut hash = None;
+        if open {
+            self.sign_in_limits.register(address)?;
+            hash = Some(self.passwords.hash(password.clone()).await?);
         }
-        let hash = self.passwords.hash(password.clone()).await?;
-        let account = self.new_account(email, name, Role::User, Some(hash));
+        // Where registration is closed this finds a retry, or nothing; there is no need of a hash.
+        let account = self.new_account(email.clone(), name, Role::User, hash);
         match self.store.create_account(account, admission, once).await? {
             Registered::Made(account) => Ok(account),
-            Registered::Again(known) => {
-                let same = self.passwords.verify(password, known.password_hash);
-                let same = same.await?;
-                same.then_some(known.account).ok_or(Error::KeyReused)
-            }
+            Registered::Again(_) => match self.check_password(email, password, address).await {
+                Err(Error::WrongPassword) => Err(Error::KeyReused),
+                checked => checked,
+            },
             Registered::EmailTaken => Err(Error::EmailTaken),
             Registered::Closed => Err(Error::RegistrationClosed),
         }
@@ -125,22 +126,36 @@ impl Chat {
         password: Password,
         address: IpAddr,
     ) -> Result<(Account, FreshToken), Error> {
-        self.sign_in_limits.check(&email, address)?;
-        let known = self.store.credentials(&email).await?;
-        let hash = known.as_ref().and_then(|known| known.password_hash.clone());
-        let right = self.passwords.verify(password, hash).await?;
-        let Some(known) = known.filter(|known| right && known.account.disabled_at.is_none()) else {
-            self.sign_in_limits.failed(&email, address)?;
-            return Err(Error::WrongPassword);
-        };
+        let account = self.check_password(email, password, address).await?;
         let draft = TokenDraft {
             name: None,
             expires_at: Some(self.clock.now().after(crate::limits::SIGN_IN_KEPT)),
         };
         let token = self
-            .issue(known.account.id.clone(), TokenKind::SignIn, draft, None)
+            .issue(account.id.clone(), TokenKind::SignIn, draft, None)
             .await?;
-        Ok((known.account, token))
+        Ok((account, token))
+    }
+
+    /// The account whose password that is.
+    async fn check_password(
+        &self,
+        email: Email,
+        password: Password,
+        address: IpAddr,
+    ) -> Result<Account, Error> {
+        let _turn = self.sign_in_limits.turn(&email).await;
+        self.sign_in_limits.check(&email, address)?;
+        let known = self.store.credentials(&email).await?;
+        let hash = known.as_ref().and_then(|known| known.password_hash.clone());
+        let right = self.passwords.verify(password, hash).await?;
+        match known {
+            Some(known) if right && known.account.disabled_at.is_none() => Ok(known.account),
+            _ => {
+                self.sign_in_limits.failed(&email, address)?;
+                Err(Error::WrongPassword)
+            }
+        }
     }
 
     /// Accounts by e-mail address, beginning behind `after`.
@@ -163,7 +178,7 @@ impl Chat {
         found.then_some(()).ok_or(Error::NotFound)
     }
 
-    /// Replaces an account's password. Errors: [`Error::NotFound`].
+    /// Replaces an account's password and revokes its sign-ins. Errors: [`Error::NotFound`].
     pub async fn set_password(&self, email: &Email, password: Password) -> Result<(), Error> {
         let account = self.account(email).await?;
         let hash = self.passwords.hash(password).await?;

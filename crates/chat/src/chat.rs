@@ -3,6 +3,7 @@ use std::sync::Arc;
 use crate::accounts::Registration;
 use crate::contracts::{Clock, Entropy, Store};
 use crate::error::Error;
+use crate::limits;
 use crate::passwords::Passwords;
 use crate::running::Running;
 use crate::sign_in_limits::SignInLimits;
@@ -48,9 +49,22 @@ impl Chat {
         Ok(self.store.check().await?)
     }
 
-    /// Deletes what is past its time; returns how many rows.
+    /// Deletes all that is past its time, in portions between which others get to write; returns
+    /// how many rows.
     pub async fn sweep(&self) -> Result<usize, Error> {
-        Ok(self.store.sweep(self.clock.now()).await?)
+        let mut rows = 0;
+        loop {
+            let swept = self.store.sweep(self.clock.now()).await?;
+            rows += swept;
+            if swept < limits::SWEEP_ROWS as usize {
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// How many writes are waiting.
+    pub fn writes_waiting(&self) -> usize {
+        self.store.writes_waiting()
     }
 
     pub(crate) fn mint(&self, now: Timestamp) -> Cuid {

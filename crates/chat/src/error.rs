@@ -56,6 +56,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::KeyReused => Self::KeyReused,
+            StoreError::Gone => Self::NotFound,
             StoreError::Unavailable(why) => Self::Unavailable(why),
             StoreError::Internal(source) => Self::Internal(source.to_string()),
         }

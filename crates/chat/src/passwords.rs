@@ -20,8 +20,8 @@ const COST: (u32, u32, u32) = (19_456, 2, 1);
 pub(crate) struct Passwords {
     entropy: Arc<dyn Entropy>,
     hasher: Arc<Hasher>,
-    cores: Semaphore,
-    places: Semaphore,
+    cores: Arc<Semaphore>,
+    places: Arc<Semaphore>,
     /// What the password of an unknown account is checked against.
     dummy: String,
 }
@@ -37,8 +37,8 @@ impl Passwords {
                 params,
                 memory: Mutex::default(),
             }),
-            cores: Semaphore::new(cores),
-            places: Semaphore::new(cores + limits::HASHES_WAITING),
+            cores: Arc::new(Semaphore::new(cores)),
+            places: Arc::new(Semaphore::new(cores + limits::HASHES_WAITING)),
             // Well-formed, and no password's: making a real one would cost a hash at each start.
             dummy: format!(
                 "$argon2id$v=19$m={memory},t={passes},p={lanes}${}${}",
@@ -80,9 +80,15 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let _place = self.places.try_acquire().map_err(|_| Error::Busy)?;
-        let _core = self.cores.acquire().await.map_err(internal)?;
-        tokio::task::spawn_blocking(work).await.map_err(internal)
+        let place = self.places.clone().try_acquire_owned();
+        let place = place.map_err(|_| Error::Busy)?;
+        let core = self.cores.clone().acquire_owned().await.map_err(internal)?;
+        let hash = tokio::task::spawn_blocking(move || {
+            // Held by the work itself, which goes on when whoever asked for it has gone away.
+            let _held = (place, core);
+            work()
+        });
+        hash.await.map_err(internal)
     }
 }
 

@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,14 +20,34 @@ use crate::types::Email;
 pub(crate) struct SignInLimits {
     accounts: Failures<Email>,
     addresses: Failures<IpAddr>,
+    turns: [tokio::sync::Mutex<()>; TURNS],
+    hasher: RandomState,
 }
+
+/// Accounts that share a turn wait for each other needlessly; there are more than cores to hash on.
+const TURNS: usize = 64;
 
 impl SignInLimits {
     pub(crate) fn new(clock: &Arc<dyn Clock>) -> Self {
         Self {
             accounts: Failures::new(limits::SIGN_INS_PER_ACCOUNT, clock),
             addresses: Failures::new(limits::SIGN_INS_PER_ADDRESS, clock),
+            turns: [const { tokio::sync::Mutex::const_new(()) }; TURNS],
+            hasher: RandomState::new(),
         }
+    }
+
+    /// Waits until no other sign-in to that account is being checked: many at once would all be
+    /// checked before the first of them counts as failed.
+    pub(crate) async fn turn(&self, account: &Email) -> tokio::sync::MutexGuard<'_, ()> {
+        let turn = self.hasher.hash_one(account) as usize % TURNS;
+        self.turns[turn].lock().await
+    }
+
+    /// Whether somebody there may try to make an account; counts as a failed sign-in of theirs.
+    pub(crate) fn register(&self, address: IpAddr) -> Result<(), Error> {
+        self.addresses.check(&network(address))?;
+        self.addresses.note(network(address))
     }
 
     /// Whether somebody there may try to sign in to that account.

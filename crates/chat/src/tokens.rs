@@ -1,5 +1,7 @@
 //! Tokens: make, list, revoke, and tell who is asking.
 
+use sha2::{Digest, Sha256};
+
 use crate::chat::Chat;
 use crate::contracts::TokenMade;
 use crate::error::Error;
@@ -43,7 +45,7 @@ impl Chat {
         let used = stored.token.last_used_at;
         if used.is_none_or(|at| at.after(limits::LAST_USED_PRECISION) <= now) {
             let owner = stored.account.id.clone();
-            self.store.touch_token(owner, id.clone(), now).await?;
+            self.store.touch_token(owner, id.clone(), now);
         }
         Ok(Caller {
             account: stored.account,
@@ -62,7 +64,14 @@ impl Chat {
         once: Option<Once>,
     ) -> Result<FreshToken, Error> {
         let _running = self.running.begin(caller.id().as_str(), once.as_ref())?;
-        let once = once.map(|once| (once, &caller.secret));
+        // Only the token that asked can open the sealed secret: from another it is another request.
+        let once = once.map(|once| {
+            let request = Sha256::new()
+                .chain_update(once.request)
+                .chain_update(caller.token.as_str());
+            let request = request.finalize().into();
+            (Once { request, ..once }, &caller.secret)
+        });
         self.issue(caller.id().clone(), TokenKind::Personal, draft, once)
             .await
     }

@@ -37,7 +37,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 fn open(settings: &Settings) -> anyhow::Result<Chat> {
     struct Unobserved;
     impl store::CommitObserver for Unobserved {
-        fn committed(&self, _: usize, _: usize, _: Duration) {}
+        fn committed(&self, _: usize, _: Duration) {}
     }
     let store = store::open(
         &settings.data_dir,

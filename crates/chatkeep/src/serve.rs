@@ -116,9 +116,14 @@ fn announce(settings: &Settings, address: SocketAddr, code: Option<&str>) -> io:
 
 fn origins(settings: &Settings) -> anyhow::Result<Vec<api::Origin>> {
     let parse = |origin: &String| {
-        origin
-            .parse()
-            .with_context(|| format!("cors_origins: {origin:?} is not an origin"))
+        let host = origin
+            .strip_prefix("https://")
+            .or_else(|| origin.strip_prefix("http://"));
+        host.filter(|host| !host.is_empty() && !host.contains(['/', '*', ' ']))
+            .and_then(|_| origin.parse().ok())
+            .with_context(|| {
+                format!("cors_origins: {origin:?} is no origin such as https://app.example.com")
+            })
     };
     settings.cors_origins.iter().map(parse).collect()
 }
@@ -154,8 +159,8 @@ fn log(settings: &Settings) {
 struct Commits(Arc<Metrics>);
 
 impl store::CommitObserver for Commits {
-    fn committed(&self, operations: usize, waiting: usize, took: Duration) {
-        self.0.committed(operations, waiting, took);
+    fn committed(&self, operations: usize, took: Duration) {
+        self.0.committed(operations, took);
     }
 }
 

@@ -25,8 +25,8 @@ pub enum Purpose {
 
 /// Told of each commit; for metrics.
 pub trait CommitObserver: Send + Sync {
-    /// `operations` were committed together in `took`, while `waiting` more stood in the queue.
-    fn committed(&self, operations: usize, waiting: usize, took: Duration);
+    /// `operations` were committed together in `took`.
+    fn committed(&self, operations: usize, took: Duration);
 }
 
 /// Opens the store in a data folder, which is made if it is missing; brings an older database up

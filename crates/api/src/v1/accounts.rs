@@ -18,11 +18,12 @@ use crate::time::Time;
 
 pub(super) async fn register(
     State(chat): State<Arc<Chat>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
     change: Change<Registration>,
 ) -> Result<Response, Fault> {
     let (email, name, password) = change.body.parse()?;
-    let registered_account = chat.register(email, name, password, change.terms.once);
-    let user = User::from(&registered_account.await?);
+    let account = chat.register(email, name, password, address.ip(), change.terms.once);
+    let user = User::from(&account.await?);
     Ok(json(StatusCode::CREATED, &registered(user)))
 }
 

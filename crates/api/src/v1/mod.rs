@@ -27,7 +27,7 @@ pub(crate) fn routes() -> Vec<Route> {
         post("/api/v1/auth/register", "Register an account", accounts::register)
             .open().body(&Registration::example()).once()
             .answers(S::CREATED, &accounts::registered(User::example()))
-            .errors([S::FORBIDDEN]),
+            .errors([S::FORBIDDEN, S::TOO_MANY_REQUESTS]),
         post("/api/v1/auth/login", "Sign in and get a token", accounts::login)
             .open().body(&Login::example())
             .answers(S::OK, &accounts::signed_in(SignedIn::example()))

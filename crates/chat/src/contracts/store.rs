@@ -15,6 +15,9 @@ use crate::types::{
 /// not remembered.
 #[async_trait]
 pub trait Store: Send + Sync {
+    /// How many writes are waiting.
+    fn writes_waiting(&self) -> usize;
+
     /// Reads a row, to see that it can be done.
     async fn check(&self) -> Result<(), StoreError>;
 
@@ -39,7 +42,7 @@ pub trait Store: Send + Sync {
         size: PageSize,
     ) -> Result<Page<Account, Email>, StoreError>;
 
-    /// Replaces the hash of an account's password; `false` if there is no such account.
+    /// Replaces the hash of an account's password and deletes its tokens from sign-ins; `false` if there is no such account.
     async fn set_password(&self, account: Cuid, hash: String) -> Result<bool, StoreError>;
 
     /// Disables an account, or enables it with `None`; `false` if there is no such account.
@@ -72,8 +75,9 @@ pub trait Store: Send + Sync {
         once: Option<Once>,
     ) -> Result<bool, StoreError>;
 
-    /// Notes that a token was used.
-    async fn touch_token(&self, owner: Cuid, id: Cuid, now: Timestamp) -> Result<(), StoreError>;
+    /// Notes that a token was used, some time soon, or not at all if the store has much to do:
+    /// reading must not wait for a write.
+    fn touch_token(&self, owner: Cuid, id: Cuid, now: Timestamp);
 
     /// Makes a session and gives it its number.
     async fn create_session(
@@ -184,6 +188,9 @@ pub enum StoreError {
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// What was done under the idempotency key has been deleted since.
+    #[error("what this idempotency key made has been deleted")]
+    Gone,
     /// It can't be used at the moment: the disk is full or faulty, or another program holds it.
     #[error("the database can't be used: {0}")]
     Unavailable(String),

@@ -245,6 +245,8 @@ mod tests {
             let (read_id, read) = SecretText::parse(text.expose()).unwrap();
             prop_assert_eq!((read_id, read.expose()), (id, text.expose()));
             prop_assert!(read.matches(&text.hash()));
+            let (_, other) = made(start + 1_000_000, kind);
+            prop_assert!(!read.matches(&other.hash()));
         }
 
         #[test]

@@ -159,6 +159,28 @@ async fn too_many_failures_lock_an_account_for_a_moment_and_no_other() {
 }
 
 #[tokio::test]
+async fn guesses_at_one_time_are_counted_like_guesses_one_by_one() {
+    let server = Server::start();
+    let nobody = server.stranger();
+    register(&nobody, "ada@example.com").await;
+    let mut guesses = tokio::task::JoinSet::new();
+    for guess in 0..40 {
+        let nobody = nobody.clone();
+        guesses.spawn(async move {
+            let guess = format!("wrong horse {guess}");
+            sign_in(&nobody, "ada@example.com", &guess).await.status
+        });
+    }
+    let checked = guesses.join_all().await;
+    let checked = checked.iter().filter(|status| **status == 401).count();
+    // Ten in a row, and what the clock has added meanwhile.
+    assert!(
+        (10..15).contains(&checked),
+        "{checked} guesses were checked"
+    );
+}
+
+#[tokio::test]
 async fn tokens_are_made_listed_and_revoked() {
     let server = Server::start();
     let ada = server.user("ada@example.com");
@@ -215,13 +237,16 @@ async fn a_retried_token_request_gives_the_same_token_and_the_database_does_not_
     let first = ask(&ada).await;
     let again = ask(&ada).await;
     assert_eq!((first.status, &first.text), (201, &again.text));
+    // Only the token that asked can be given the secret again.
+    let other = server.token("ada@example.com", &[]);
+    assert_eq!(ask(&other).await.status, 422);
     let text = first.body["data"]["token"].as_str().unwrap();
     assert_eq!(
         ada.with_token(text).get("/api/v1/auth/me").await.status,
         200
     );
     let listed = ada.get("/api/v1/auth/tokens").await;
-    assert_eq!(listed.body["data"]["tokens"].as_array().unwrap().len(), 2);
+    assert_eq!(listed.body["data"]["tokens"].as_array().unwrap().len(), 3);
 
     let secrets = [
         text[32..75].to_owned(),

@@ -128,7 +128,8 @@ async fn nobody_gets_at_anything_of_anybody_else() {
         .as_ref()
         .unwrap()
         .replace("ck_pat_", "ck_ses_");
-    let forged = forged(revoked.token.as_ref().unwrap());
+    let live = server.token(&format!("{CANARY}@example.com"), &[]);
+    let forged = forged(live.token.as_ref().unwrap());
     let shut_out = [
         ("no token", stranger.clone()),
         ("an empty token", stranger.with_token("")),

@@ -139,8 +139,17 @@ async fn other_origins_are_let_in_only_where_the_operator_names_them() {
     let open = Server::start_with(&[("CHATKEEP_CORS_ORIGINS", origins)]);
     let answer = ask(&open, "https://app.example.com").await;
     assert_eq!(answer.status, 200);
+    assert_ne!(answer.header("x-request-id"), "");
     assert_eq!(
         answer.header("access-control-allow-origin"),
+        "https://app.example.com"
+    );
+    // A page may also read why it was refused.
+    let request = open.stranger().request("GET", "/api/v1/chat");
+    let refused = send(request.header("Origin", "https://app.example.com")).await;
+    assert_eq!(refused.status, 401);
+    assert_eq!(
+        refused.header("access-control-allow-origin"),
         "https://app.example.com"
     );
     assert!(
@@ -197,7 +206,7 @@ async fn the_log_has_a_line_per_request_and_nothing_private() {
 async fn pages_load_nothing_from_elsewhere() {
     let server = Server::start();
     let nobody = server.stranger();
-    for path in ["/docs", "/docs/docs.js", "/docs/style.css"] {
+    for path in ["/docs", "/docs/docs.js", "/docs/copy.js", "/docs/style.css"] {
         let answer = nobody.get(path).await;
         assert_eq!(answer.status, 200, "{path}");
         assert!(

@@ -52,14 +52,17 @@ CREATE TABLE session (
 -- The list; with status and kind in it, a filter is decided without a look at the rows.
 CREATE INDEX session_by_change ON session (owner, updated_at, number, status, kind);
 
--- What was answered under an idempotency key, for a retry.
+-- What was answered under an idempotency key, for a retry. The outcome of a session that has been
+-- deleted since is NULL.
 CREATE TABLE idempotency (
     owner      TEXT    NOT NULL,
     key        TEXT    NOT NULL,
     request    BLOB    NOT NULL,
-    outcome    TEXT    NOT NULL,
+    outcome    TEXT,
+    session    INTEGER,
     expires_at INTEGER NOT NULL,
     PRIMARY KEY (owner, key)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX idempotency_by_session ON idempotency (owner, session) WHERE session IS NOT NULL;
 CREATE INDEX idempotency_by_expiry ON idempotency (expires_at);

@@ -80,7 +80,7 @@ pub(super) fn create(
     insert(db, &account, new.password_hash.as_deref()).map_err(failure)?;
     if let Some(once) = once {
         // The account itself is what a retry finds.
-        idempotency::save(db, &account.id, once, now, "")?;
+        idempotency::save(db, &account.id, once, now, "", None)?;
     }
     Ok(Registered::Made(account))
 }
@@ -106,6 +106,9 @@ pub(super) fn set_password(
     account: &Cuid,
     hash: &str,
 ) -> std::result::Result<bool, StoreError> {
+    db.prepare_cached("DELETE FROM token WHERE owner = ?1 AND kind = 'sign-in'")
+        .and_then(|mut statement| statement.execute([account.as_str()]))
+        .map_err(failure)?;
     db.prepare_cached("UPDATE account SET password_hash = ?2 WHERE id = ?1")
         .and_then(|mut statement| statement.execute((account.as_str(), hash)))
         .map(|rows| rows == 1)

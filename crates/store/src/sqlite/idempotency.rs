@@ -11,6 +11,10 @@ use super::writer::failure;
 pub(super) trait Outcome: Sized {
     /// The outcome as text, if it is one that changed something.
     fn save(&self) -> Option<String>;
+    /// The number of the session that the text tells about.
+    fn session(&self) -> Option<i64> {
+        None
+    }
     /// Reads what [`Outcome::save`] wrote.
     fn load(text: &str) -> Option<Self>;
 }
@@ -30,7 +34,7 @@ pub(super) fn once<T: Outcome>(
     }
     let outcome = change()?;
     if let Some(text) = outcome.save() {
-        save(db, owner, once, now, &text)?;
+        save(db, owner, once, now, &text, outcome.session())?;
     }
     Ok(outcome)
 }
@@ -57,7 +61,8 @@ pub(super) fn find(
         .map_err(failure)?;
     match kept {
         Some((request, _)) if request != once.request => Err(StoreError::KeyReused),
-        Some((_, outcome)) => Ok(Some(outcome)),
+        Some((_, None)) => Err(StoreError::Gone),
+        Some((_, outcome)) => Ok(outcome),
         None => Ok(None),
     }
 }
@@ -69,18 +74,30 @@ pub(super) fn save(
     once: &Once,
     now: Timestamp,
     outcome: &str,
+    session: Option<i64>,
 ) -> Result<(), StoreError> {
     let until = now.after(limits::IDEMPOTENCY_KEPT);
     db.prepare_cached(
-        "INSERT OR REPLACE INTO idempotency (owner, key, request, outcome, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT OR REPLACE INTO idempotency (owner, key, request, outcome, session, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )
     .and_then(|mut statement| {
         let key = once.key.as_str();
-        statement.execute((owner.as_str(), key, once.request, outcome, until.0))
+        let owner = owner.as_str();
+        statement.execute((owner, key, once.request, outcome, session, until.0))
     })
     .map_err(failure)?;
     Ok(())
+}
+
+/// Forgets what was answered about a session that is being deleted; the keys stay used.
+pub(super) fn forget(db: &Connection, owner: &Cuid, session: i64) -> Result<(), StoreError> {
+    db.prepare_cached(
+        "UPDATE idempotency SET outcome = NULL, session = NULL WHERE owner = ?1 AND session = ?2",
+    )
+    .and_then(|mut statement| statement.execute((owner.as_str(), session)))
+    .map(drop)
+    .map_err(failure)
 }
 
 /// Deletes keys that are past their time.

@@ -23,9 +23,9 @@ const RECORD: &str = "CREATE TABLE IF NOT EXISTS migration (
     applied_at INTEGER NOT NULL
 ) STRICT";
 
-/// The migrations that the database still needs, with their numbers.
-pub(super) fn pending(db: &Connection) -> Result<Vec<(u32, &'static str)>, OpenError> {
-    pending_of(db, MIGRATIONS)
+/// Whether the database still needs a migration.
+pub(super) fn are_pending(db: &Connection) -> Result<bool, OpenError> {
+    Ok(!pending_of(db, MIGRATIONS)?.is_empty())
 }
 
 /// Runs what is pending, after a copy of a database that holds something.
@@ -76,7 +76,6 @@ fn run_all(
     now: Timestamp,
     migrations: &[&str],
 ) -> Result<(), OpenError> {
-    // Read again, inside the lock: another command may have been faster.
     let pending = pending_of(db, migrations)?;
     if let Some((first, _)) = pending.first().filter(|(first, _)| *first > 1) {
         copy(db, path, *first)?;

@@ -35,6 +35,10 @@ pub struct Sqlite {
 
 #[async_trait]
 impl Store for Sqlite {
+    fn writes_waiting(&self) -> usize {
+        self.writer.waiting()
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         self.writer.check()?;
         self.readers.read(|db| accounts::any(db).map(drop))
@@ -108,9 +112,9 @@ impl Store for Sqlite {
         self.writer.write(work).await
     }
 
-    async fn touch_token(&self, owner: Cuid, id: Cuid, now: Timestamp) -> Result<(), StoreError> {
-        let work = move |db: &_| tokens::touch(db, &owner, &id, now);
-        self.writer.write(work).await
+    fn touch_token(&self, owner: Cuid, id: Cuid, now: Timestamp) {
+        self.writer
+            .try_write(move |db: &_| tokens::touch(db, &owner, &id, now));
     }
 
     async fn create_session(

@@ -40,6 +40,8 @@ pub enum OpenError {
     },
     /// A migration has another text than the one that the database went through.
     MigrationChanged(u32),
+    /// The folder is on a file system that SQLite's write-ahead log does not work on.
+    NoWal,
     /// SQLite refused.
     Sqlite(rusqlite::Error),
 }
@@ -76,6 +78,10 @@ impl std::fmt::Display for OpenError {
                 f,
                 "migration {number} of the database is not the one that this program knows"
             ),
+            Self::NoWal => write!(
+                f,
+                "the data folder's file system can't keep a write-ahead log; is it on a network?"
+            ),
             Self::Sqlite(error) => write!(f, "the database can't be opened: {error}"),
         }
     }
@@ -101,23 +107,25 @@ impl Sqlite {
         make_folder(folder).map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
         let serving = match purpose {
             Purpose::Serve => {
-                Some(lock(folder)?.ok_or_else(|| OpenError::InUse(folder.to_owned()))?)
+                Some(serve_lock(folder)?.ok_or_else(|| OpenError::InUse(folder.to_owned()))?)
             }
             Purpose::Command => None,
         };
 
         let path = folder.join(DATABASE_FILE);
         let mut writer = connect(&path)?;
-        writer.pragma_update(None, "journal_mode", "WAL")?;
-        let pending = migrations::pending(&writer)?;
-        if !pending.is_empty() {
-            // Held to the end of the migration, so that no server starts in the middle of it.
-            let _lock = match &serving {
-                Some(_) => None,
-                None => Some(
-                    lock(folder)?.ok_or_else(|| OpenError::NeedsMigration(folder.to_owned()))?,
-                ),
-            };
+        let mode: String =
+            writer.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+        if mode != "wal" {
+            return Err(OpenError::NoWal);
+        }
+        if migrations::are_pending(&writer)? {
+            // One process at a time; whoever has waited finds nothing left to do.
+            let _turn = migration_lock(folder)?;
+            let alone = serving.is_some() || serve_lock(folder)?.is_some();
+            if migrations::are_pending(&writer)? && !alone {
+                return Err(OpenError::NeedsMigration(folder.to_owned()));
+            }
             migrations::run(&mut writer, &path, now)?;
             sync_folder(folder).map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
         }
@@ -165,7 +173,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// The lock of whoever serves from the folder; `None` if another process has it.
-fn lock(folder: &Path) -> Result<Option<File>, OpenError> {
+fn serve_lock(folder: &Path) -> Result<Option<File>, OpenError> {
     let path = folder.join("chatkeep.lock");
     let fault = |error| OpenError::Folder(path.clone(), error);
     let file = File::create(&path).map_err(fault)?;
@@ -173,5 +181,47 @@ fn lock(folder: &Path) -> Result<Option<File>, OpenError> {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(fault(error)),
+    }
+}
+
+/// The lock of whoever migrates the database; waits for it.
+fn migration_lock(folder: &Path) -> Result<File, OpenError> {
+    let path = folder.join("chatkeep.migration.lock");
+    let locked = File::create(&path).and_then(|file| file.lock().map(|()| file));
+    locked.map_err(|error| OpenError::Folder(path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_flushed_before_it_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = connect(&folder.path().join("test.db")).unwrap();
+        let synchronous: i64 = db
+            .pragma_query_value(None, "synchronous", |row| row.get(0))
+            .unwrap();
+        // 2 is FULL: the log is flushed with every commit.
+        assert_eq!(synchronous, 2);
+    }
+
+    #[test]
+    fn a_cached_join_is_planned_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = connect(&folder.path().join("test.db")).unwrap();
+        db.execute_batch(
+            "CREATE TABLE a (id TEXT PRIMARY KEY, b TEXT); CREATE TABLE b (id TEXT PRIMARY KEY)",
+        )
+        .unwrap();
+        let join = "SELECT a.id FROM a JOIN b ON b.id = a.b WHERE a.id = ?1";
+        for _ in 0..3 {
+            let mut statement = db.prepare_cached(join).unwrap();
+            statement.exists(["x"]).unwrap();
+            assert_eq!(
+                statement.get_status(rusqlite::StatementStatus::RePrepare),
+                0
+            );
+        }
     }
 }

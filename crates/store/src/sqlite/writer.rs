@@ -62,15 +62,26 @@ impl Writer {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (answer, answered) = oneshot::channel();
-        let operation = Box::new(Work {
-            todo: Some(work),
-            result: Err(stopped()),
-            answer,
-        });
+        let (operation, answered) = queued(work);
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         queue.send(operation).await.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
+    }
+
+    /// Leaves `work` to be done if there is room for it, and waits for nothing.
+    pub(super) fn try_write(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
+    ) {
+        if let Some(queue) = &self.queue {
+            let _ = queue.try_send(queued(work).0);
+        }
+    }
+
+    /// How many operations are in the queue.
+    pub(super) fn waiting(&self) -> usize {
+        let queue = self.queue.as_ref();
+        queue.map_or(0, |queue| queue.max_capacity() - queue.capacity())
     }
 }
 
@@ -90,6 +101,20 @@ trait Operation: Send {
     fn run(&mut self, db: &Connection) -> bool;
     /// Hands over the result, unless the commit went wrong.
     fn answer(self: Box<Self>, commit: Result<(), StoreError>);
+}
+
+type Answered<T> = oneshot::Receiver<Result<T, StoreError>>;
+
+fn queued<T: Send + 'static>(
+    work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+) -> (Box<dyn Operation>, Answered<T>) {
+    let (answer, answered) = oneshot::channel();
+    let work = Work {
+        todo: Some(work),
+        result: Err(stopped()),
+        answer,
+    };
+    (Box::new(work), answered)
 }
 
 struct Work<T, F> {
@@ -126,6 +151,9 @@ impl Loop {
         while let Some(first) = self.waiting.blocking_recv() {
             let started = Instant::now();
             let commit = self.commit(first, &mut batch, started);
+            if commit.is_ok() {
+                self.observer.committed(batch.len(), started.elapsed());
+            }
             if let Err(error) = &commit {
                 tracing::error!(%error, operations = batch.len(), "a commit failed");
                 // Ends what is left of the transaction; fails if SQLite has ended it already.
@@ -134,9 +162,6 @@ impl Loop {
                     self.broken.store(true, Ordering::Relaxed);
                 }
             }
-            let waiting = self.waiting.len();
-            self.observer
-                .committed(batch.len(), waiting, started.elapsed());
             for operation in batch.drain(..) {
                 operation.answer(match &commit {
                     Ok(()) => Ok(()),
@@ -225,7 +250,7 @@ mod tests {
     struct Unobserved;
 
     impl CommitObserver for Unobserved {
-        fn committed(&self, _: usize, _: usize, _: Duration) {}
+        fn committed(&self, _: usize, _: Duration) {}
     }
 
     fn insert(db: &Connection, number: i64) -> Result<(), StoreError> {

@@ -57,9 +57,16 @@ pub async fn a_disabled_account_says_so_with_its_tokens(store: &dyn Store) {
     assert!(!store.set_disabled(nobody, None).await.unwrap());
 }
 
-pub async fn a_password_can_be_replaced(store: &dyn Store) {
+pub async fn a_replaced_password_ends_the_sign_ins(store: &dyn Store) {
     let ada = account(store, "a@x").await;
-    assert!(store.set_password(ada.id, "other".into()).await.unwrap());
+    for kind in [TokenKind::SignIn, TokenKind::Personal] {
+        let token = new_token(&ada.id, kind);
+        store.create_token(token, None).await.unwrap();
+    }
+    let changed = store.set_password(ada.id.clone(), "other".into());
+    assert!(changed.await.unwrap());
+    let left = store.tokens(&ada.id).await.unwrap();
+    assert_eq!((left.len(), left[0].kind), (1, TokenKind::Personal));
     let email = Email::parse("a@x").unwrap();
     let known = store.credentials(&email).await.unwrap().unwrap();
     assert_eq!(known.password_hash.as_deref(), Some("other"));

@@ -67,6 +67,25 @@ pub async fn a_repeated_deletion_succeeds_again(store: &dyn Store) {
     );
 }
 
+pub async fn what_was_answered_about_a_deleted_session_is_forgotten(store: &dyn Store) {
+    let ada = account(store, "a@x").await.id;
+    let create = async || {
+        let new = new_session(&ada, "one", 1);
+        store.create_session(new, Some(once("k", 1))).await
+    };
+    let made = create().await.unwrap();
+    rename(store, &ada, made.number, "two", once("r", 1)).await;
+    assert_eq!(
+        delete(store, &ada, made.number, once("d", 1)).await,
+        Deleted::Done
+    );
+    assert!(matches!(create().await, Err(StoreError::Gone)));
+    assert_eq!(
+        delete(store, &ada, made.number, once("d", 1)).await,
+        Deleted::Done
+    );
+}
+
 pub async fn a_key_with_another_request_is_refused(store: &dyn Store) {
     let ada = account(store, "a@x").await.id;
     let create = async |request| {

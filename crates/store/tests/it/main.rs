@@ -32,7 +32,7 @@ conformance! {
         an_email_address_is_taken_once
         accounts_are_listed_by_email_in_pages
         a_disabled_account_says_so_with_its_tokens
-        a_password_can_be_replaced
+        a_replaced_password_ends_the_sign_ins
     }
     tokens {
         a_token_is_found_with_its_account
@@ -58,6 +58,7 @@ conformance! {
         a_repeated_creation_gives_the_same_session
         a_repeated_change_gives_the_first_outcome
         a_repeated_deletion_succeeds_again
+        what_was_answered_about_a_deleted_session_is_forgotten
         a_key_with_another_request_is_refused
         a_key_of_another_owner_is_another_key
         a_key_is_forgotten_after_a_day

@@ -15,7 +15,7 @@ use crate::samples::{account, new_session, session};
 struct Batches(Mutex<Vec<usize>>);
 
 impl CommitObserver for Batches {
-    fn committed(&self, operations: usize, _: usize, _: Duration) {
+    fn committed(&self, operations: usize, _: Duration) {
         self.0.lock().unwrap().push(operations);
     }
 }

@@ -77,8 +77,9 @@ pub async fn the_last_use_is_noted(store: &dyn Store) {
     let ada = account(store, "a@x").await;
     let new = new_token(&ada.id, TokenKind::Personal);
     store.create_token(new.clone(), None).await.unwrap();
-    let touched = store.touch_token(ada.id, new.id.clone(), Timestamp(8));
-    touched.await.unwrap();
+    store.touch_token(ada.id.clone(), new.id.clone(), Timestamp(8));
+    // Writes are done in their order: when this one is, the other is too.
+    store.set_disabled(ada.id, None).await.unwrap();
     let found = store.token(&new.id).await.unwrap().unwrap();
     assert_eq!(found.token.last_used_at, Some(Timestamp(8)));
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::dialect::Dialect;
 use crate::fault::Fault;
+use crate::operating;
 use crate::route::{Content, Route};
 
 const REQUEST_ID: &str = "The request's name in the log: the client's own, or a new one.";
@@ -20,6 +21,9 @@ pub(crate) fn document(routes: &[Route]) -> Bytes {
     for route in routes {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method.as_str().to_ascii_lowercase()] = operation(route);
+    }
+    for (path, summary, kind) in operating::DESCRIBED {
+        paths.insert((*path).to_owned(), operating_path(path, summary, kind));
     }
     let document = json!({
         "openapi": "3.1.0",
@@ -40,6 +44,7 @@ pub(crate) fn document(routes: &[Route]) -> Bytes {
                 "name": "v1",
                 "description": "Accounts, tokens and sessions, in camelCase and one envelope.",
             },
+            { "name": "operating", "description": "For an operator's tools. They need no token." },
         ],
         "paths": paths,
         "components": {
@@ -64,7 +69,7 @@ pub(crate) fn document(routes: &[Route]) -> Bytes {
 fn operation(route: &Route) -> Value {
     let dialect = Dialect::at(route.path);
     let mut operation = json!({
-        "operationId": operation_id(route),
+        "operationId": operation_id(&route.method, route.path),
         "tags": [dialect.name],
         "summary": route.summary,
         "parameters": parameters(route),
@@ -82,12 +87,36 @@ fn operation(route: &Route) -> Value {
     operation
 }
 
-fn operation_id(route: &Route) -> String {
-    let words = route
-        .path
+/// What an operator's tools ask for: text, not JSON.
+fn operating_path(path: &str, summary: &str, kind: &str) -> Value {
+    let mut operation = json!({
+        "operationId": operation_id(&Method::GET, path),
+        "tags": ["operating"],
+        "summary": summary,
+        "responses": {
+            "200": {
+                "description": "OK",
+                "headers": { "X-Request-Id": header(REQUEST_ID) },
+                "content": { kind: { "schema": { "type": "string" } } },
+            },
+        },
+    });
+    if path == "/readyz" {
+        let error = Content {
+            schema: (crate::v1::DIALECT.error_schema)(StatusCode::SERVICE_UNAVAILABLE),
+            example: (crate::v1::DIALECT.error)(&Fault::Chat(Error::Unavailable(String::new()))),
+        };
+        operation["responses"]["503"] =
+            json!({ "description": "Service Unavailable", "content": content(&error) });
+    }
+    json!({ "get": operation })
+}
+
+fn operation_id(method: &Method, path: &str) -> String {
+    let words = path
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .filter(|word| !word.is_empty());
-    let method = route.method.as_str().to_ascii_lowercase();
+    let method = method.as_str().to_ascii_lowercase();
     std::iter::once(method.as_str())
         .chain(words)
         .collect::<Vec<_>>()

@@ -11,6 +11,23 @@ use chat::Chat;
 use crate::fault::Fault;
 use crate::metrics::Metrics;
 
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// For the OpenAPI document: a path, what it is for, and the media type of its answer.
+pub(crate) const DESCRIBED: &[(&str, &str, &str)] = &[
+    ("/healthz", "Tell that the server lives", "text/plain"),
+    (
+        "/readyz",
+        "Tell that the server can read its database",
+        "text/plain",
+    ),
+    (
+        "/metrics",
+        "Get counts and latencies for Prometheus",
+        "application/openmetrics-text",
+    ),
+];
+
 /// What an operator's tools ask for: whether it lives, whether it works, how it does, what it offers.
 pub(crate) fn routes(metrics: Arc<Metrics>, document: Bytes) -> Router<Arc<Chat>> {
     let document = async || ([(header::CONTENT_TYPE, "application/json")], document);
@@ -32,7 +49,6 @@ async fn ready(State(chat): State<Arc<Chat>>) -> Result<&'static str, Fault> {
 }
 
 fn metrics_page(metrics: &Metrics, waiting: usize) -> impl IntoResponse + use<> {
-    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     (
         [(header::CONTENT_TYPE, OPEN_METRICS)],
         metrics.page(waiting),

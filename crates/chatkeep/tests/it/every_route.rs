@@ -92,6 +92,7 @@ pub async fn document(server: &Server) -> Value {
 async fn operations(server: &Server) -> Vec<Operation> {
     let document = document(server).await;
     let paths = document["paths"].as_object().unwrap().iter();
+    let paths = paths.filter(|(path, _)| path.starts_with("/api/"));
     paths
         .flat_map(|(path, methods)| {
             let methods = methods.as_object().unwrap().iter();

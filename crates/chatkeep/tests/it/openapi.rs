@@ -42,6 +42,7 @@ async fn every_example_is_what_the_server_answers() {
         .as_object()
         .unwrap()
         .iter()
+        .filter(|(path, _)| path.starts_with("/api/"))
         .flat_map(|(path, methods)| {
             methods
                 .as_object()
@@ -87,13 +88,44 @@ async fn every_example_is_what_the_server_answers() {
         let data = &answer.body["data"];
         if path.ends_with("/login") {
             client = client.with_token(data["token"].as_str().unwrap());
+            use_a_key_up(&client).await;
+        } else if path.ends_with("/register") {
+            let closed = call(&client, method, path, body).await;
+            let expected = example(&operation["responses"]["403"]);
+            assert_eq!((closed.status, &closed.body), (403, expected));
+            compared += 1;
         } else if method == "post" {
             id = data["id"]
                 .as_str()
                 .map_or_else(|| data["id"].to_string(), Into::into);
         }
     }
+    compared += locked_out(&client, &document["paths"]["/api/v1/auth/login"]["post"]).await;
     println!("operations={} examples_compared={compared}", TOUR.len());
+}
+
+const USED_KEY: &str = "used-before";
+
+/// Uses a key for a request that no other one is like.
+async fn use_a_key_up(client: &Client) {
+    let token = client.post("/api/v1/auth/tokens", json!({})).await;
+    let id = token.body["data"]["id"].as_str().unwrap();
+    let request = client.request("DELETE", &format!("/api/v1/auth/tokens/{id}"));
+    let used = send(request.header("Idempotency-Key", USED_KEY)).await;
+    assert_eq!(used.status, 200);
+}
+
+/// Fails to sign in until that is refused; leaves the account locked.
+async fn locked_out(client: &Client, login: &Value) -> usize {
+    let wrong = json!({ "email": "ada@example.com", "password": "wrong horse" });
+    for _ in 0..30 {
+        let refused = client.post("/api/v1/auth/login", wrong.clone()).await;
+        if refused.status == 429 {
+            assert_eq!(&refused.body, example(&login["responses"]["429"]));
+            return 1;
+        }
+    }
+    panic!("nobody is locked out");
 }
 
 /// Provokes each error that can be provoked from outside, and compares it with its example.
@@ -133,6 +165,17 @@ async fn errors(
             ("412", _) => {
                 let request = client.request(&method.to_uppercase(), &known);
                 send(request.header("If-Match", "\"999\"").json(body)).await
+            }
+            // Registration knows its keys per e-mail address, and this one has used none.
+            ("422", _) if !path.ends_with("/register") => {
+                let request = client.request(&method.to_uppercase(), &known);
+                let request = request.header("Idempotency-Key", USED_KEY);
+                send(if body.is_null() {
+                    request
+                } else {
+                    request.json(body)
+                })
+                .await
             }
             ("413", _) => call(client, method, &known, &json!("x".repeat(1 << 20))).await,
             _ => continue,

@@ -248,9 +248,7 @@ pub(crate) fn paging(
         .map(|cursor| cursor::read(cursor).map_err(|error| Fault::invalid("cursor", error)))
         .transpose()?;
     let size = match limit {
-        Some(limit) => {
-            PageSize::new(limit).ok_or_else(|| Fault::invalid("limit", "must be 1 to 100"))?
-        }
+        Some(limit) => PageSize::new(limit).map_err(|error| Fault::invalid("limit", error))?,
         None => PageSize::default(),
     };
     Ok((after, size))

@@ -23,6 +23,7 @@ mod openapi;
 mod operating;
 mod pages;
 mod route;
+mod schema;
 mod time;
 mod v1;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use axum::body::Bytes;
 use axum::http::{Method, StatusCode};
 use chat::Error;
-use chat::types::{InvalidCuid, UnknownSessionKey};
+use chat::types::{InvalidCuid, InvalidPageSize, UnknownSessionKey};
 use serde_json::{Map, Value, json};
 
 use crate::dialect::Dialect;
@@ -258,7 +258,7 @@ fn sample(status: StatusCode, route: &Route) -> Fault {
             }
         }
         StatusCode::BAD_REQUEST if route.query.is_some() => {
-            Fault::invalid("limit", "must be 1 to 100")
+            Fault::invalid("limit", InvalidPageSize)
         }
         StatusCode::BAD_REQUEST => Fault::invalid(
             "body",

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use chat::limits;
 use chat::types::{self, PageSize, Session, SessionFilter, SessionKind, SessionStatus, Title};
 use chat::{Chat, SessionDraft};
 use schemars::JsonSchema;
@@ -13,6 +14,7 @@ use crate::auth::Auth;
 use crate::cursor;
 use crate::extract::{Change, Params, SessionInPath, Terms, present};
 use crate::fault::Fault;
+use crate::schema;
 use crate::time::Time;
 
 pub(super) async fn create(
@@ -90,14 +92,12 @@ pub(super) async fn remove(
 /// A session's number or its CUID.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
-pub(super) struct SessionId(
-    #[schemars(regex(pattern = r"^([0-9]{1,16}|c[0-9a-z]{7,31})$"))] String,
-);
+pub(super) struct SessionId(#[schemars(regex(pattern = schema::SESSION_KEY))] String);
 
 /// The body of a new session.
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub(super) struct NewSession {
-    #[schemars(length(min = 1, max = 200), regex(pattern = r"^[^\x00]*\S[^\x00]*$"))]
+    #[schemars(length(min = 1, max = limits::TITLE_CHARS), regex(pattern = schema::NOT_BLANK))]
     title: String,
 }
 
@@ -125,7 +125,7 @@ fn title(text: &str) -> Result<Title, Fault> {
 /// The body of a change.
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub(super) struct SessionChange {
-    #[schemars(length(min = 1, max = 200), regex(pattern = r"^[^\x00]*\S[^\x00]*$"))]
+    #[schemars(length(min = 1, max = limits::TITLE_CHARS), regex(pattern = schema::NOT_BLANK))]
     title: String,
     /// `"true"` or `"false"`, as a string.
     #[serde(
@@ -171,10 +171,10 @@ impl SessionChange {
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct SessionQuery {
     /// How many sessions at most.
-    #[schemars(with = "u32", range(min = 1, max = 100), extend("default" = 20))]
+    #[schemars(with = "u32", range(min = 1, max = limits::PAGE_ITEMS), extend("default" = limits::PAGE_ITEMS_DEFAULT))]
     limit: Option<u32>,
     /// The `next_cursor` of the page before.
-    #[schemars(with = "String", regex(pattern = r"^[A-Za-z0-9_-]{21}[AQgw]$"))]
+    #[schemars(with = "String", regex(pattern = schema::CURSOR))]
     cursor: Option<String>,
 }
 

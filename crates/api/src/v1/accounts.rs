@@ -5,6 +5,7 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use chat::Chat;
+use chat::limits;
 use chat::types::{Account, Email, Name, Password};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use crate::answer::json;
 use crate::auth::Auth;
 use crate::extract::{Change, present};
 use crate::fault::Fault;
+use crate::schema;
 use crate::time::Time;
 
 pub(super) async fn register(
@@ -78,15 +80,15 @@ pub(super) fn shown(user: User) -> Envelope<User> {
 /// Somebody who wants an account.
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub(super) struct Registration {
-    #[schemars(email, length(max = 254))]
+    #[schemars(email, length(max = limits::EMAIL_CHARS))]
     email: String,
-    #[schemars(length(min = 8, max = 128), regex(pattern = r"^[^\x00]*$"))]
+    #[schemars(length(min = limits::PASSWORD_CHARS_MIN, max = limits::PASSWORD_CHARS), regex(pattern = schema::NO_NUL))]
     password: String,
     #[serde(default, deserialize_with = "present")]
     #[schemars(
         with = "String",
-        length(min = 1, max = 100),
-        regex(pattern = r"^[^\x00]*\S[^\x00]*$")
+        length(min = 1, max = limits::NAME_CHARS),
+        regex(pattern = schema::NOT_BLANK)
     )]
     name: Option<String>,
 }
@@ -112,7 +114,7 @@ impl Registration {
 /// Somebody who has one.
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub(super) struct Login {
-    #[schemars(email, length(max = 254))]
+    #[schemars(email, length(max = limits::EMAIL_CHARS))]
     email: String,
     password: String,
 }

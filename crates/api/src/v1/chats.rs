@@ -3,6 +3,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use chat::limits;
 use chat::types::{
     PageSize, Session, SessionChange, SessionFilter, SessionKind, SessionPosition, SessionStatus,
     SystemMessage, Title,
@@ -17,6 +18,7 @@ use crate::auth::Auth;
 use crate::cursor;
 use crate::extract::{Change, Params, SessionInPath, Terms, paging, present};
 use crate::fault::Fault;
+use crate::schema;
 use crate::time::Time;
 
 /// What a session is called that nobody gave a name.
@@ -110,7 +112,7 @@ pub(super) fn deleted() -> Empty {
 /// A session's CUID or its number.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
-pub(super) struct ChatId(#[schemars(regex(pattern = r"^(c[0-9a-z]{7,31}|[0-9]{1,16})$"))] String);
+pub(super) struct ChatId(#[schemars(regex(pattern = schema::SESSION_KEY))] String);
 
 /// The body of a new session.
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -119,8 +121,8 @@ pub(super) struct NewChat {
     #[serde(default, deserialize_with = "present")]
     #[schemars(
         with = "String",
-        length(min = 1, max = 200),
-        regex(pattern = r"^[^\x00]*\S[^\x00]*$")
+        length(min = 1, max = limits::TITLE_CHARS),
+        regex(pattern = schema::NOT_BLANK)
     )]
     name: Option<String>,
     #[schemars(extend("enum" = ["text", "file"]))]
@@ -163,12 +165,12 @@ pub(super) struct ChatChange {
     #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schemars(
         with = "String",
-        length(min = 1, max = 200),
-        regex(pattern = r"^[^\x00]*\S[^\x00]*$")
+        length(min = 1, max = limits::TITLE_CHARS),
+        regex(pattern = schema::NOT_BLANK)
     )]
     name: Option<String>,
     #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(max = 32768), regex(pattern = r"^[^\x00]*$"))]
+    #[schemars(with = "String", length(max = limits::SYSTEM_MESSAGE_CHARS), regex(pattern = schema::NO_NUL))]
     system_message: Option<String>,
     #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", extend("enum" = ["active", "deactivated"]))]
@@ -200,10 +202,10 @@ impl ChatChange {
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct ChatQuery {
     /// How many sessions at most.
-    #[schemars(with = "u32", range(min = 1, max = 100), extend("default" = 20))]
+    #[schemars(with = "u32", range(min = 1, max = limits::PAGE_ITEMS), extend("default" = limits::PAGE_ITEMS_DEFAULT))]
     limit: Option<u32>,
     /// The `nextCursor` of the page before.
-    #[schemars(with = "String", regex(pattern = r"^[A-Za-z0-9_-]{21}[AQgw]$"))]
+    #[schemars(with = "String", regex(pattern = schema::CURSOR))]
     cursor: Option<String>,
     /// Only sessions of this status.
     #[schemars(with = "String", extend("enum" = ["active", "deactivated"]))]

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use chat::limits;
 use chat::types::{self, Name};
 use chat::{Chat, TokenDraft};
 use schemars::JsonSchema;
@@ -13,6 +14,7 @@ use crate::answer::json;
 use crate::auth::Auth;
 use crate::extract::{Change, CuidInPath, Terms, present};
 use crate::fault::Fault;
+use crate::schema;
 use crate::time::{self, Time};
 
 /// Of the right form, and with a checksum that is wrong: it is nobody's token.
@@ -70,7 +72,7 @@ pub(super) fn revoked() -> Empty {
 /// A token's CUID.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
-pub(super) struct TokenId(#[schemars(regex(pattern = r"^c[0-9a-z]{7,31}$"))] String);
+pub(super) struct TokenId(#[schemars(regex(pattern = schema::CUID))] String);
 
 /// The body of a new token.
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -79,8 +81,8 @@ pub(super) struct NewToken {
     #[serde(default, deserialize_with = "present")]
     #[schemars(
         with = "String",
-        length(min = 1, max = 100),
-        regex(pattern = r"^[^\x00]*\S[^\x00]*$")
+        length(min = 1, max = limits::NAME_CHARS),
+        regex(pattern = schema::NOT_BLANK)
     )]
     name: Option<String>,
     /// From when on it is refused; without it, never.

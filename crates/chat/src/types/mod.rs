@@ -14,7 +14,7 @@ pub use account::{Account, Credentials, NewAccount, Role};
 pub use caller::Caller;
 pub use cuid::{Cuid, CuidMint, InvalidCuid};
 pub use idempotency::{Fingerprint, IdempotencyKey, Once};
-pub use page::{Page, PageSize};
+pub use page::{InvalidPageSize, Page, PageSize};
 pub use session::{
     InvalidChoice, NewSession, Precondition, Session, SessionChange, SessionFilter, SessionKey,
     SessionKind, SessionPosition, SessionStatus, UnknownSessionKey, Version,

@@ -4,12 +4,19 @@ use crate::limits;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageSize(u32);
 
+/// The number is no page size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to {}", limits::PAGE_ITEMS)]
+pub struct InvalidPageSize;
+
 impl PageSize {
-    /// Reads a size; `None` outside of 1 to 100.
-    pub fn new(size: u32) -> Option<Self> {
-        (1..=limits::PAGE_ITEMS)
-            .contains(&size)
-            .then_some(Self(size))
+    /// A size, if it is 1 to 100.
+    pub fn new(size: u32) -> Result<Self, InvalidPageSize> {
+        if (1..=limits::PAGE_ITEMS).contains(&size) {
+            Ok(Self(size))
+        } else {
+            Err(InvalidPageSize)
+        }
     }
 
     /// The size as a number.

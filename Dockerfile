@@ -4,6 +4,7 @@ WORKDIR /src
 COPY . .
 RUN cargo build --release --locked
 
+# Make the first account before you publish the port: see the README.
 FROM debian:trixie-slim
 RUN useradd --system --uid 10001 chatkeep && install -d -o chatkeep -m 700 /data
 COPY --from=build /src/target/release/chatkeep /usr/local/bin/chatkeep

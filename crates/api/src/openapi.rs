@@ -22,8 +22,9 @@ pub(crate) fn document(routes: &[Route]) -> Bytes {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method.as_str().to_ascii_lowercase()] = operation(route);
     }
-    for (path, summary, kind) in operating::DESCRIBED {
-        paths.insert((*path).to_owned(), operating_path(path, summary, kind));
+    for (path, summary, kind, example) in operating::DESCRIBED {
+        let content = json!({ *kind: { "schema": { "type": "string" }, "example": example } });
+        paths.insert((*path).to_owned(), operating_path(path, summary, content));
     }
     let document = json!({
         "openapi": "3.1.0",
@@ -88,7 +89,7 @@ fn operation(route: &Route) -> Value {
 }
 
 /// What an operator's tools ask for: text, not JSON.
-fn operating_path(path: &str, summary: &str, kind: &str) -> Value {
+fn operating_path(path: &str, summary: &str, content_of_success: Value) -> Value {
     let mut operation = json!({
         "operationId": operation_id(&Method::GET, path),
         "tags": ["operating"],
@@ -97,7 +98,7 @@ fn operating_path(path: &str, summary: &str, kind: &str) -> Value {
             "200": {
                 "description": "OK",
                 "headers": { "X-Request-Id": header(REQUEST_ID) },
-                "content": { kind: { "schema": { "type": "string" } } },
+                "content": content_of_success,
             },
         },
     });

@@ -13,18 +13,25 @@ use crate::metrics::Metrics;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// For the OpenAPI document: a path, what it is for, and the media type of its answer.
-pub(crate) const DESCRIBED: &[(&str, &str, &str)] = &[
-    ("/healthz", "Tell that the server lives", "text/plain"),
+/// For the OpenAPI document: a path, what it is for, the media type of its answer and an example.
+pub(crate) const DESCRIBED: &[(&str, &str, &str, &str)] = &[
+    (
+        "/healthz",
+        "Tell that the server lives",
+        "text/plain",
+        "ok\n",
+    ),
     (
         "/readyz",
         "Tell that the server can read its database",
         "text/plain",
+        "ok\n",
     ),
     (
         "/metrics",
         "Get counts and latencies for Prometheus",
         "application/openmetrics-text",
+        "# HELP chatkeep_commit_operations Operations that one commit held.\n…\n# EOF\n",
     ),
 ];
 

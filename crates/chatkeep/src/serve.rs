@@ -17,7 +17,7 @@ use crate::outside::{SystemEntropy, WallClock};
 /// How long running requests may take to end after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How long a connection may be idle, and a client take to send the head of a request.
-const HEAD_TIME: Duration = Duration::from_secs(60);
+const HEAD_TIME: Duration = Duration::from_mins(1);
 /// How often what is past its time is deleted.
 const SWEEP_EVERY: Duration = Duration::from_mins(10);
 

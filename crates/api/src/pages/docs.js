@@ -36,8 +36,9 @@ function schemeOf({ security = [] }, api) {
   return api.components.securitySchemes[name];
 }
 
-function jsonOf({ content }) {
-  return content["application/json"];
+/** What is sent: of a body or an answer in one media type, which is all there are. */
+function contentOf({ content }) {
+  return Object.values(content)[0];
 }
 
 /** All fields of an object, those further in by their path: `data.chats[].id`. */
@@ -73,7 +74,7 @@ function curlOf({ method, path, scheme, requestBody }) {
     lines.push(`-H "${header} $TOKEN"`);
   }
   if (requestBody) {
-    const body = JSON.stringify(jsonOf(requestBody).example);
+    const body = JSON.stringify(contentOf(requestBody).example);
     lines.push("-H 'Content-Type: application/json'", `-d '${body.replaceAll("'", "'\\''")}'`);
   }
   return lines.join(" \\\n  ");
@@ -108,17 +109,17 @@ function code(text) {
   return element("pre", {}, element("code", {}, text));
 }
 
-function example(content) {
-  return code(JSON.stringify(content.example, null, 2));
+function example({ example: value }) {
+  return code(typeof value === "string" ? value : JSON.stringify(value, null, 2));
 }
 
-function parameters({ parameters: all }) {
+function parameters({ parameters: all = [] }) {
   return all.length > 0 ? [element("h4", {}, "Parameters"), fieldList(all)] : null;
 }
 
 function requestBody({ requestBody: body }) {
   if (!body) return null;
-  const content = jsonOf(body);
+  const content = contentOf(body);
   return [
     element("h4", {}, "Request body"),
     fieldList([...fieldsOf(content.schema)]),
@@ -127,7 +128,7 @@ function requestBody({ requestBody: body }) {
 }
 
 function success(status, answer) {
-  const content = jsonOf(answer);
+  const content = contentOf(answer);
   const headers = Object.keys(answer.headers).join(", ");
   // What is required matters to those who write; here it would be said of nearly every field.
   const fields = [...fieldsOf(content.schema)].map((each) => ({ ...each, required: false }));
@@ -135,13 +136,15 @@ function success(status, answer) {
     element("h5", {}, element("b", {}, status), ` ${answer.description}`),
     example(content),
     element("p", { class: "facts" }, `Headers: ${headers}`),
-    element("details", {}, element("summary", {}, "Fields"), fieldList(fields)),
+    fields.length > 0
+      ? element("details", {}, element("summary", {}, "Fields"), fieldList(fields))
+      : null,
   ];
 }
 
 function failure(status, answer) {
   const title = element("summary", {}, element("b", {}, status), ` ${answer.description}`);
-  return element("details", {}, title, example(jsonOf(answer)));
+  return element("details", {}, title, example(contentOf(answer)));
 }
 
 function responses({ responses: all }) {
@@ -150,7 +153,7 @@ function responses({ responses: all }) {
   return [
     element("h4", {}, "Responses"),
     success(...good),
-    element("h5", {}, "Errors"),
+    bad.length > 0 ? element("h5", {}, "Errors") : null,
     bad.map((entry) => failure(...entry)),
   ];
 }

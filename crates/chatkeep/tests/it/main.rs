@@ -1,5 +1,5 @@
 //! Black-box tests: the real binary over a real socket, laid out like the URLs.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod client;
 mod server;
@@ -13,4 +13,5 @@ mod every_change;
 mod every_route;
 mod openapi;
 mod operating;
+mod pages;
 mod readme;

@@ -76,3 +76,52 @@ fn request_id(request: &Request, metrics: &Metrics) -> HeaderValue {
         None => metrics.next_request_id(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    /// What a handler's answer becomes, on a clock that moves when everybody waits.
+    async fn observed(path: &str) -> (u16, String) {
+        async fn panics() -> &'static str {
+            panic!("as a mistake of ours would")
+        }
+        let metrics = Arc::new(Metrics::new(1));
+        let router = Router::new()
+            .route("/api/v1/panics", get(panics))
+            .route("/api/panics", get(panics))
+            .route("/api/v1/hangs", get(std::future::pending::<&'static str>))
+            .layer(axum::middleware::from_fn_with_state(metrics, observe));
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        assert!(response.headers().contains_key(REQUEST_ID));
+        let status = response.status().as_u16();
+        let bytes = to_bytes(response.into_body(), 1_000).await.unwrap();
+        (status, String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_internal_error_in_the_dialects_shape() {
+        let (status, body) = observed("/api/v1/panics").await;
+        let message = r#"{"success":false,"statusCode":500,"message":"internal server error"}"#;
+        assert_eq!((status, body.as_str()), (500, message));
+        let (status, body) = observed("/api/panics").await;
+        assert_eq!(status, 500);
+        assert!(
+            body.starts_with(r#"{"errors":"Internal Server Error""#),
+            "{body}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_takes_too_long_is_answered() {
+        let (status, body) = observed("/api/v1/hangs").await;
+        assert_eq!(status, 503);
+        assert!(body.contains("took too long"), "{body}");
+    }
+}

@@ -57,3 +57,32 @@ impl Readers {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chat::contracts::Store;
+    use chat::types::Timestamp;
+
+    use super::super::Sqlite;
+
+    struct Unobserved;
+
+    impl crate::CommitObserver for Unobserved {
+        fn committed(&self, _: usize, _: std::time::Duration) {}
+    }
+
+    #[tokio::test]
+    async fn a_read_does_not_wait_for_the_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let observer = std::sync::Arc::new(Unobserved);
+        let purpose = crate::Purpose::Serve;
+        let store = Sqlite::open(folder.path(), purpose, Timestamp(1), observer).unwrap();
+        let (go, held) = std::sync::mpsc::channel::<()>();
+        store.writer.try_write(move |_| {
+            let _ = held.recv();
+            Ok(())
+        });
+        assert!(!store.has_accounts().await.unwrap());
+        drop(go);
+    }
+}

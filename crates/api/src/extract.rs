@@ -59,18 +59,12 @@ impl FromRequestParts<Arc<Chat>> for Terms {
 async fn read(body: Body) -> Result<Bytes, Fault> {
     let mut chunks = body.into_data_stream();
     let mut bytes = BytesMut::new();
-    let mut length = 0;
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Fault::invalid("body", "could not be read to its end"))?;
-        length += chunk.len();
-        if length <= limits::BODY_BYTES {
-            bytes.extend_from_slice(&chunk);
-        } else if length > limits::BODY_BYTES + limits::BODY_BYTES_DISCARDED {
-            break;
+        if bytes.len() + chunk.len() > limits::BODY_BYTES {
+            return Err(Fault::TooLarge);
         }
-    }
-    if length > limits::BODY_BYTES {
-        return Err(Fault::TooLarge);
+        bytes.extend_from_slice(&chunk);
     }
     Ok(bytes.freeze())
 }

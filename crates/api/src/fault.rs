@@ -48,6 +48,7 @@ impl Fault {
             Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
             Self::Chat(error) => match error {
                 Error::Unauthenticated | Error::WrongPassword => StatusCode::UNAUTHORIZED,
+                Error::AlreadyExpired => StatusCode::BAD_REQUEST,
                 Error::RegistrationClosed => StatusCode::FORBIDDEN,
                 Error::NotFound => StatusCode::NOT_FOUND,
                 Error::EmailTaken | Error::TooManyTokens | Error::StillRunning => {

@@ -16,6 +16,7 @@ mod cursor;
 mod dialect;
 mod extract;
 mod fault;
+mod leftover;
 mod limits;
 mod metrics;
 mod observe;

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 /// Bytes of a request's body.
 pub(crate) const BODY_BYTES: usize = 1 << 20;
-/// Bytes of a larger body that are read and thrown away, so that its sender gets to read the answer.
-pub(crate) const BODY_BYTES_DISCARDED: usize = 16 << 20;
+/// Bytes of a refused body that are still read and thrown away, and how long that may take.
+pub(crate) const DISCARDED_BYTES: usize = 16 << 20;
+/// See [`DISCARDED_BYTES`].
+pub(crate) const DISCARDING_TIME: Duration = Duration::from_secs(5);
 /// How long a request may take until its answer begins.
 pub(crate) const REQUEST_TIME: Duration = Duration::from_secs(30);
 /// Characters of a request id that a client may choose.

@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 
 use crate::dialect::Dialect;
 use crate::fault::Fault;
+use crate::leftover::Leftover;
 use crate::limits;
 use crate::metrics::Metrics;
 
@@ -31,6 +32,7 @@ pub(crate) async fn observe(
     let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
     let id = request_id(&request, &metrics);
 
+    let (leftover, request) = Leftover::of(request);
     let run = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = match tokio::time::timeout(limits::REQUEST_TIME, run).await {
         Ok(Ok(response)) => response,
@@ -42,6 +44,7 @@ pub(crate) async fn observe(
             let request_id = id.to_str().unwrap_or_default();
             tracing::error!(request_id, %method, route, error = fault.inside());
         }
+        leftover.discard().await;
         let mut headers = std::mem::take(response.headers_mut());
         headers.remove(header::CONTENT_LENGTH);
         response = dialect.answer(&fault);

@@ -26,6 +26,9 @@ pub enum Error {
         crate::limits::TOKENS_PER_KIND
     )]
     TooManyTokens,
+    /// The token would be refused from the start.
+    #[error("the token's expiry lies in the past")]
+    AlreadyExpired,
     /// The thing was changed since the caller read it.
     #[error("it has changed since it was read")]
     PreconditionFailed,

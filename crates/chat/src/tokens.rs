@@ -56,7 +56,8 @@ impl Chat {
 
     /// Makes a personal token.
     ///
-    /// Errors: [`Error::TooManyTokens`], [`Error::KeyReused`], [`Error::StillRunning`].
+    /// Errors: [`Error::AlreadyExpired`], [`Error::TooManyTokens`], [`Error::KeyReused`],
+    /// [`Error::StillRunning`].
     pub async fn create_token(
         &self,
         caller: &Caller,
@@ -78,7 +79,7 @@ impl Chat {
 
     /// Makes a personal token for somebody, at the operator's wish.
     ///
-    /// Errors: [`Error::TooManyTokens`].
+    /// Errors: [`Error::AlreadyExpired`], [`Error::TooManyTokens`].
     pub async fn create_token_for(
         &self,
         account: &Account,
@@ -98,6 +99,9 @@ impl Chat {
         once: Option<(Once, &SecretText)>,
     ) -> Result<FreshToken, Error> {
         let now = self.clock.now();
+        if draft.expires_at.is_some_and(|at| at <= now) {
+            return Err(Error::AlreadyExpired);
+        }
         let id = self.mint(now);
         let secret = Secret::draw(&*self.entropy);
         let text = SecretText::new(kind, &id, &secret);

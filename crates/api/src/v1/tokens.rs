@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chat::limits;
 use chat::types::{self, Name};
-use chat::{Chat, TokenDraft};
+use chat::{Chat, Error, TokenDraft};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,11 @@ pub(super) async fn create(
     change: Change<NewToken>,
 ) -> Result<Response, Fault> {
     let draft = change.body.parse()?;
-    let fresh = chat.create_token(&caller, draft, change.terms.once).await?;
+    let fresh = chat.create_token(&caller, draft, change.terms.once).await;
+    let fresh = fresh.map_err(|error| match error {
+        Error::AlreadyExpired => Fault::invalid("expiresAt", "lies in the past"),
+        other => Fault::Chat(other),
+    })?;
     let fresh = FreshToken {
         about: Token::from(&fresh.token),
         token: fresh.text.expose().to_owned(),

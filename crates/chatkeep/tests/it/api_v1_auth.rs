@@ -217,6 +217,7 @@ async fn tokens_are_made_listed_and_revoked() {
     for (body, field) in [
         (json!({ "name": 1 }), "name"),
         (json!({ "expiresAt": "tomorrow" }), "expiresAt"),
+        (json!({ "expiresAt": "2024-01-01T00:00:00Z" }), "expiresAt"),
     ] {
         let refused = ada.post("/api/v1/auth/tokens", body).await;
         assert_eq!(refused.status, 400);

@@ -51,9 +51,10 @@ impl Fault {
                 Error::AlreadyExpired => StatusCode::BAD_REQUEST,
                 Error::RegistrationClosed => StatusCode::FORBIDDEN,
                 Error::NotFound => StatusCode::NOT_FOUND,
-                Error::EmailTaken | Error::TooManyTokens | Error::StillRunning => {
-                    StatusCode::CONFLICT
-                }
+                Error::EmailTaken
+                | Error::TooManyTokens
+                | Error::StillRunning
+                | Error::DeletedSince => StatusCode::CONFLICT,
                 Error::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
                 Error::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
                 Error::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,

@@ -1,7 +1,7 @@
 //! What the product's parsers accept, as patterns for the OpenAPI document.
 
 /// [`Title`](chat::types::Title) and [`Name`](chat::types::Name), but for their length.
-pub(crate) const NOT_BLANK: &str = r"^[^\x00]*\S[^\x00]*$";
+pub(crate) const NOT_BLANK: &str = r"^[^\x00]*[^\s\x00][^\x00]*$";
 /// [`SystemMessage`](chat::types::SystemMessage), but for its length.
 pub(crate) const NO_NUL: &str = r"^[^\x00]*$";
 /// [`Cuid`](chat::types::Cuid).

@@ -26,6 +26,9 @@ pub enum Error {
         crate::limits::TOKENS_PER_KIND
     )]
     TooManyTokens,
+    /// What a retry asks for was done and has been deleted since.
+    #[error("what this Idempotency-Key made has been deleted")]
+    DeletedSince,
     /// The token would be refused from the start.
     #[error("the token's expiry lies in the past")]
     AlreadyExpired,
@@ -59,7 +62,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::KeyReused => Self::KeyReused,
-            StoreError::Gone => Self::NotFound,
+            StoreError::Gone => Self::DeletedSince,
             StoreError::Unavailable(why) => Self::Unavailable(why),
             StoreError::Internal(source) => Self::Internal(source.to_string()),
         }

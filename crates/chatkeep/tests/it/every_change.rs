@@ -173,7 +173,7 @@ async fn a_retry_after_the_deletion_neither_shows_nor_makes_the_session_again() 
         with_key(&ada, "POST", "/api/v1/chat", "k", &again)
             .await
             .status,
-        404
+        409
     );
     assert_eq!(count(&ada).await, 0);
 }

@@ -92,9 +92,7 @@ impl Fault {
             Self::Chat(error) => error.to_string(),
         }
     }
-}
 
-impl Fault {
     /// What the log holds.
     pub(crate) fn inside(&self) -> String {
         match self {

@@ -4,7 +4,6 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header;
-use axum::response::IntoResponse;
 use axum::routing::get;
 use chat::Chat;
 
@@ -44,7 +43,8 @@ pub(crate) fn routes(metrics: Arc<Metrics>, document: Bytes) -> Router<Arc<Chat>
         .route(
             "/metrics",
             get(async move |State(chat): State<Arc<Chat>>| {
-                metrics_page(&metrics, chat.writes_waiting())
+                let page = metrics.page(chat.writes_waiting());
+                ([(header::CONTENT_TYPE, OPEN_METRICS)], page)
             }),
         )
         .route("/openapi.json", get(document))
@@ -53,11 +53,4 @@ pub(crate) fn routes(metrics: Arc<Metrics>, document: Bytes) -> Router<Arc<Chat>
 async fn ready(State(chat): State<Arc<Chat>>) -> Result<&'static str, Fault> {
     chat.check().await?;
     Ok("ok\n")
-}
-
-fn metrics_page(metrics: &Metrics, waiting: usize) -> impl IntoResponse + use<> {
-    (
-        [(header::CONTENT_TYPE, OPEN_METRICS)],
-        metrics.page(waiting),
-    )
 }

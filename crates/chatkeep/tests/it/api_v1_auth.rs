@@ -200,6 +200,8 @@ async fn tokens_are_made_listed_and_revoked() {
 
     let laptop = ada.with_token(text);
     assert_eq!(laptop.get("/api/v1/chat").await.status, 200);
+    // No answer waits for the note of that use; but writes are done in their order.
+    ada.session("a later write").await;
     let listed = ada.get("/api/v1/auth/tokens").await;
     let tokens = listed.body["data"]["tokens"].as_array().unwrap();
     assert_eq!(tokens.len(), 2);

@@ -27,7 +27,11 @@ pub(crate) fn session(status: StatusCode, session: &Session, body: &impl Seriali
 
 /// As [`session`], for one that was just made and is found at `path`.
 pub(crate) fn created(session: &Session, path: &str, body: &impl Serialize) -> Response {
-    let mut response = self::session(StatusCode::CREATED, session, body);
+    at(path, self::session(StatusCode::CREATED, session, body))
+}
+
+/// An answer about something that is found at `path`.
+pub(crate) fn at(path: &str, mut response: Response) -> Response {
     if let Ok(path) = HeaderValue::from_str(path) {
         response.headers_mut().insert(header::LOCATION, path);
     }

@@ -4,25 +4,53 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chat::types::{SessionPosition, Timestamp};
 
-/// The cursor of a place in the list of sessions.
-pub(crate) fn write(position: SessionPosition) -> String {
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&position.updated_at.0.to_be_bytes());
-    bytes[8..].copy_from_slice(&position.number.to_be_bytes());
-    URL_SAFE_NO_PAD.encode(bytes)
+/// A place in a list.
+pub(crate) trait Cursor: Sized {
+    /// The place as text.
+    fn write(&self) -> String;
+    /// Reads what [`Cursor::write`] wrote.
+    fn read(text: &str) -> Result<Self, &'static str>;
 }
 
-/// Reads what [`write`] wrote.
-pub(crate) fn read(text: &str) -> Result<SessionPosition, &'static str> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
-    let halves = bytes
-        .split_at_checked(8)
-        .and_then(|(time, number)| Some((time.try_into().ok()?, number.try_into().ok()?)));
-    let (time, number) = halves.ok_or("is not a cursor that this server made")?;
-    Ok(SessionPosition {
-        updated_at: Timestamp(i64::from_be_bytes(time)),
-        number: i64::from_be_bytes(number),
-    })
+/// A place in the list of sessions.
+impl Cursor for SessionPosition {
+    fn write(&self) -> String {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.updated_at.0.to_be_bytes());
+        bytes[8..].copy_from_slice(&self.number.to_be_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    fn read(text: &str) -> Result<Self, &'static str> {
+        let [time, number] = numbers(text)?;
+        Ok(Self {
+            updated_at: Timestamp(time),
+            number,
+        })
+    }
+}
+
+/// A message's place in its session.
+impl Cursor for i64 {
+    fn write(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.to_be_bytes())
+    }
+
+    fn read(text: &str) -> Result<Self, &'static str> {
+        numbers(text).map(|[place]| place)
+    }
+}
+
+fn numbers<const N: usize>(text: &str) -> Result<[i64; N], &'static str> {
+    let strange = "is not a cursor that this server made";
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| strange)?;
+    let (numbers, rest) = bytes.as_chunks::<8>();
+    let numbers: [[u8; 8]; N] = numbers.try_into().map_err(|_| strange)?;
+    if rest.is_empty() {
+        Ok(numbers.map(i64::from_be_bytes))
+    } else {
+        Err(strange)
+    }
 }
 
 #[cfg(test)]
@@ -35,13 +63,17 @@ mod tests {
         #[test]
         fn a_cursor_comes_back_as_it_was(time: i64, number: i64) {
             let position = SessionPosition { updated_at: Timestamp(time), number };
-            prop_assert_eq!(read(&write(position)), Ok(position));
+            prop_assert_eq!(SessionPosition::read(&position.write()), Ok(position));
+            prop_assert_eq!(i64::read(&number.write()), Ok(number));
         }
 
         #[test]
-        fn no_text_makes_the_reader_panic(text: String) {
-            if let Ok(position) = read(&text) {
-                prop_assert_eq!(write(position), text);
+        fn no_text_makes_a_reader_panic(text in "[A-Za-z0-9_-]{0,24}|.*") {
+            if let Ok(position) = SessionPosition::read(&text) {
+                prop_assert_eq!(position.write(), text.clone());
+            }
+            if let Ok(place) = i64::read(&text) {
+                prop_assert_eq!(place.write(), text);
             }
         }
     }

@@ -3,21 +3,21 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, header};
 use bytes::BytesMut;
 use chat::Chat;
 use chat::types::{
-    Cuid, Fingerprint, IdempotencyKey, Once, PageSize, Precondition, SessionKey, SessionPosition,
-    Version,
+    Cuid, Fingerprint, IdempotencyKey, Once, PageSize, Precondition, SessionKey, Version,
 };
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
+use crate::cursor::Cursor;
 use crate::fault::Fault;
-use crate::{cursor, limits};
+use crate::limits;
 
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -117,6 +117,15 @@ where
     T::deserialize(deserializer).map(Some)
 }
 
+/// As [`present`], for a field that may also be null.
+pub(crate) fn nullable<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de>,
+{
+    serde::Deserialize::deserialize(deserializer).map(Some)
+}
+
 fn terms(parts: &Parts, body: &[u8]) -> Result<Terms, Fault> {
     Ok(Terms {
         once: once(parts, body)?,
@@ -187,9 +196,20 @@ impl FromRequestParts<Arc<Chat>> for SessionInPath {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, chat: &Arc<Chat>) -> Result<Self, Fault> {
-        let id = segment(parts, chat).await?;
-        let key = SessionKey::parse(&id).map_err(|error| Fault::invalid("id", error))?;
-        Ok(Self(key))
+        session_key(&segment(parts, chat, "id").await?, "id").map(Self)
+    }
+}
+
+/// The reply that a path names, and its session.
+pub(crate) struct ReplyInPath(pub(crate) SessionKey, pub(crate) Cuid);
+
+impl FromRequestParts<Arc<Chat>> for ReplyInPath {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, chat: &Arc<Chat>) -> Result<Self, Fault> {
+        let session = session_key(&segment(parts, chat, "id").await?, "id")?;
+        let reply = cuid(&segment(parts, chat, "rid").await?, "rid")?;
+        Ok(Self(session, reply))
     }
 }
 
@@ -200,22 +220,27 @@ impl FromRequestParts<Arc<Chat>> for CuidInPath {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, chat: &Arc<Chat>) -> Result<Self, Fault> {
-        let id = segment(parts, chat).await?;
-        let id = Cuid::parse(&id).map_err(|error| Fault::invalid("id", error))?;
-        Ok(Self(id))
+        cuid(&segment(parts, chat, "id").await?, "id").map(Self)
     }
 }
 
-#[expect(
-    clippy::disallowed_types,
-    reason = "this is where its refusal gets a field's name"
-)]
-async fn segment(parts: &mut Parts, chat: &Arc<Chat>) -> Result<String, Fault> {
-    use axum::extract::Path;
-    let Path(id) = Path::from_request_parts(parts, chat)
+/// Reads what a field says about a session.
+pub(crate) fn session_key(text: &str, field: &str) -> Result<SessionKey, Fault> {
+    SessionKey::parse(text).map_err(|error| Fault::invalid(field, error))
+}
+
+/// Reads a field that holds a CUID.
+pub(crate) fn cuid(text: &str, field: &str) -> Result<Cuid, Fault> {
+    Cuid::parse(text).map_err(|error| Fault::invalid(field, error))
+}
+
+async fn segment(parts: &mut Parts, chat: &Arc<Chat>, name: &str) -> Result<String, Fault> {
+    let all = RawPathParams::from_request_parts(parts, chat)
         .await
-        .map_err(|_| Fault::invalid("id", "is not UTF-8"))?;
-    Ok(id)
+        .map_err(|_| Fault::invalid(name, "is not UTF-8"))?;
+    let mut all = all.iter();
+    let found = all.find(|(found, _)| *found == name);
+    Ok(found.map_or_else(String::new, |(_, text)| text.to_owned()))
 }
 
 /// The parameters behind the `?`.
@@ -233,13 +258,13 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<Chat>> for Params<T> {
     }
 }
 
-/// Which part of a list of sessions the parameters `cursor` and `limit` ask for.
-pub(crate) fn paging(
+/// Which part of a list the parameters `cursor` and `limit` ask for.
+pub(crate) fn paging<P: Cursor>(
     cursor: Option<&str>,
     limit: Option<u32>,
-) -> Result<(Option<SessionPosition>, PageSize), Fault> {
+) -> Result<(Option<P>, PageSize), Fault> {
     let after = cursor
-        .map(|cursor| cursor::read(cursor).map_err(|error| Fault::invalid("cursor", error)))
+        .map(|cursor| P::read(cursor).map_err(|error| Fault::invalid("cursor", error)))
         .transpose()?;
     let size = match limit {
         Some(limit) => PageSize::new(limit).map_err(|error| Fault::invalid("limit", error))?,

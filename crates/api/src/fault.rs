@@ -48,17 +48,27 @@ impl Fault {
             Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
             Self::Chat(error) => match error {
                 Error::Unauthenticated | Error::WrongPassword => StatusCode::UNAUTHORIZED,
-                Error::AlreadyExpired => StatusCode::BAD_REQUEST,
-                Error::RegistrationClosed => StatusCode::FORBIDDEN,
+                Error::AlreadyExpired | Error::NoSuchMessage { .. } | Error::UnknownModel => {
+                    StatusCode::BAD_REQUEST
+                }
+                Error::RegistrationClosed | Error::NoGuests => StatusCode::FORBIDDEN,
                 Error::NotFound => StatusCode::NOT_FOUND,
                 Error::EmailTaken
                 | Error::TooManyTokens
                 | Error::StillRunning
+                | Error::SessionBusy
+                | Error::QueueFull
                 | Error::DeletedSince => StatusCode::CONFLICT,
                 Error::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
                 Error::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-                Error::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
-                Error::Busy | Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+                Error::TooManyFailures { .. } | Error::TooManyRequests { .. } => {
+                    StatusCode::TOO_MANY_REQUESTS
+                }
+                Error::ReplyFailed(_) => StatusCode::BAD_GATEWAY,
+                Error::StillWriting => StatusCode::GATEWAY_TIMEOUT,
+                Error::Busy | Error::NoModels | Error::Unavailable(_) => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
                 Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
         }
@@ -67,8 +77,13 @@ impl Fault {
     /// After which time it is worth trying again.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Chat(Error::TooManyFailures { retry_after }) => Some(*retry_after),
-            Self::Chat(Error::StillRunning | Error::Busy | Error::Unavailable(_))
+            Self::Chat(
+                Error::TooManyFailures { retry_after } | Error::TooManyRequests { retry_after },
+            ) => Some(*retry_after),
+            Self::Chat(Error::ReplyFailed(error)) => error.retry_after,
+            Self::Chat(
+                Error::StillRunning | Error::SessionBusy | Error::Busy | Error::Unavailable(_),
+            )
             | Self::TimedOut => Some(Duration::from_secs(1)),
             _ => None,
         }

@@ -25,6 +25,7 @@ mod operating;
 mod pages;
 mod route;
 mod schema;
+mod sse;
 mod time;
 mod v1;
 

@@ -8,8 +8,13 @@ pub(crate) const BODY_BYTES: usize = 1 << 20;
 pub(crate) const DISCARDED_BYTES: usize = 16 << 20;
 /// See [`DISCARDED_BYTES`].
 pub(crate) const DISCARDING_TIME: Duration = Duration::from_secs(5);
-/// How long a request may take until its answer begins.
-pub(crate) const REQUEST_TIME: Duration = Duration::from_secs(30);
+/// How long a request may take until its answer begins: the longest wait for a reply, and half a
+/// minute.
+pub(crate) const REQUEST_TIME: Duration = Duration::from_secs(90);
+/// Seconds that a request may wait for the end of a reply.
+pub(crate) const WAIT_SECONDS: u32 = 60;
+/// How long an event stream is silent at most.
+pub(crate) const PING_EVERY: Duration = Duration::from_secs(15);
 /// Characters of a request id that a client may choose.
 pub(crate) const REQUEST_ID_CHARS: usize = 64;
 /// Entity tags in one `If-Match`.

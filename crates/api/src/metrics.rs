@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::http::{HeaderValue, Method, StatusCode};
+use chat::Load;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -23,6 +24,8 @@ pub struct Metrics {
     commit_operations: Histogram,
     commit_seconds: Histogram,
     queue: Gauge<i64, AtomicI64>,
+    replies: Gauge<i64, AtomicI64>,
+    watchers: Gauge<i64, AtomicI64>,
     /// Request ids are this run's number and a count: unique, and in order.
     run: u32,
     count: AtomicU64,
@@ -50,6 +53,7 @@ impl Metrics {
             Family::new_with_constructor((|| Histogram::new(SECONDS)) as fn() -> Histogram);
         let commit_operations = Histogram::new(OPERATIONS);
         let commit_seconds = Histogram::new(SECONDS);
+        let (replies, watchers) = (Gauge::default(), Gauge::default());
         let queue = Gauge::default();
         registry.register("http_requests", "Requests answered", requests.clone());
         registry.register(
@@ -72,6 +76,16 @@ impl Metrics {
             "Operations that wait for the writer",
             queue.clone(),
         );
+        registry.register(
+            "replies_running",
+            "Chats in which a reply is being written",
+            replies.clone(),
+        );
+        registry.register(
+            "watchers",
+            "Open streams of replies and of changes",
+            watchers.clone(),
+        );
         Self {
             registry,
             requests,
@@ -79,6 +93,8 @@ impl Metrics {
             commit_operations,
             commit_seconds,
             queue,
+            replies,
+            watchers,
             run,
             count: AtomicU64::new(0),
         }
@@ -118,9 +134,11 @@ impl Metrics {
         HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("unknown"))
     }
 
-    /// All of it, in the OpenMetrics text format, while `waiting` operations wait for the writer.
-    pub(crate) fn page(&self, waiting: usize) -> String {
-        self.queue.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    /// All of it, in the OpenMetrics text format, with what the product has to do at the moment.
+    pub(crate) fn page(&self, load: Load) -> String {
+        self.queue.set(load.writes_waiting as i64);
+        self.replies.set(load.replies_running as i64);
+        self.watchers.set(load.watchers as i64);
         let mut page = String::new();
         // Writing to a string does not fail.
         let _ = prometheus_client::encoding::text::encode(&mut page, &self.registry);

@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 use crate::dialect::Dialect;
 use crate::fault::Fault;
 use crate::operating;
-use crate::route::{Content, Route};
+use crate::route::{Content, Route, Success};
+use crate::{sse, time};
 
 const REQUEST_ID: &str = "The request's name in the log: the client's own, or a new one.";
 
@@ -43,7 +44,8 @@ pub(crate) fn document(routes: &[Route]) -> Bytes {
             },
             {
                 "name": "v1",
-                "description": "Accounts, tokens and sessions, in camelCase and one envelope.",
+                "description": "Accounts, tokens, sessions, messages and replies, in camelCase and one \
+                                envelope.",
             },
             { "name": "operating", "description": "For an operator's tools. They need no token." },
         ],
@@ -126,8 +128,8 @@ fn operation_id(method: &Method, path: &str) -> String {
 
 fn parameters(route: &Route) -> Value {
     let mut parameters = Vec::new();
-    if let Some(schema) = &route.id {
-        parameters.push(json!({ "name": "id", "in": "path", "required": true, "schema": schema }));
+    for (name, schema) in &route.ids {
+        parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": schema }));
     }
     if let Some(query) = &route.query {
         for (name, schema) in query["properties"].as_object().into_iter().flatten() {
@@ -160,19 +162,34 @@ fn parameters(route: &Route) -> Value {
 }
 
 fn responses(route: &Route, dialect: &Dialect) -> Value {
-    let (status, success) = &route.success;
-    let mut answer = json!({
-        "description": status.canonical_reason().unwrap_or_default(),
-        "headers": headers(route),
-    });
-    if let Some(success) = success {
-        answer["content"] = content(success);
+    let mut responses = Map::new();
+    for (status, success) in &route.success {
+        let answer = responses
+            .entry(status.as_str().to_owned())
+            .or_insert_with(|| {
+                json!({
+                    "description": status.canonical_reason().unwrap_or_default(),
+                    "headers": headers(route),
+                    "content": {},
+                })
+            });
+        match success {
+            Success::Json(body) => {
+                answer["content"]["application/json"] = content(body)["application/json"].clone();
+            }
+            Success::Events(example) => {
+                answer["content"]["text/event-stream"] =
+                    json!({ "schema": { "type": "string" }, "example": example });
+            }
+        }
     }
-    let mut responses = Map::from_iter([(status.as_str().to_owned(), answer)]);
     for status in errors(route) {
         let fault = Content {
             schema: (dialect.error_schema)(status),
-            example: (dialect.error)(&sample(status, route)),
+            example: match refusal(status, route) {
+                Some(refusal) => (dialect.error)(refusal),
+                None => (dialect.error)(&sample(status, route)),
+            },
         };
         let answer = json!({
             "description": status.canonical_reason().unwrap_or_default(),
@@ -219,6 +236,7 @@ fn content(content: &Content) -> Value {
 /// What a route can answer besides its success.
 fn errors(route: &Route) -> BTreeSet<StatusCode> {
     let mut errors: BTreeSet<_> = route.errors.iter().copied().collect();
+    errors.extend(route.refusals.iter().map(Fault::status));
     errors.extend([
         StatusCode::INTERNAL_SERVER_ERROR,
         StatusCode::SERVICE_UNAVAILABLE,
@@ -226,7 +244,7 @@ fn errors(route: &Route) -> BTreeSet<StatusCode> {
     if !route.open {
         errors.insert(StatusCode::UNAUTHORIZED);
     }
-    if route.id.is_some() {
+    if !route.ids.is_empty() {
         errors.extend([StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND]);
     }
     if route.query.is_some() {
@@ -248,18 +266,30 @@ fn errors(route: &Route) -> BTreeSet<StatusCode> {
     errors
 }
 
-/// A fault that has that status on this route.
+/// A refusal of the route's own that has that status.
+fn refusal(status: StatusCode, route: &Route) -> Option<&Fault> {
+    let mut own = route.refusals.iter();
+    own.find(|refusal| refusal.status() == status)
+}
+
+/// A fault that has that status on any route like this.
 fn sample(status: StatusCode, route: &Route) -> Fault {
     match status {
-        StatusCode::BAD_REQUEST if route.id.is_some() && route.method != Method::POST => {
+        StatusCode::BAD_REQUEST if !route.ids.is_empty() => {
             if route.path.contains("/tokens/") {
                 Fault::invalid("id", InvalidCuid)
             } else {
                 Fault::invalid("id", UnknownSessionKey)
             }
         }
-        StatusCode::BAD_REQUEST if route.query.is_some() => {
+        StatusCode::BAD_REQUEST if has_parameter(route, "limit") => {
             Fault::invalid("limit", InvalidPageSize)
+        }
+        StatusCode::BAD_REQUEST if has_parameter(route, "after") => {
+            Fault::invalid("after", sse::NO_NUMBER)
+        }
+        StatusCode::BAD_REQUEST if has_parameter(route, "from") => {
+            Fault::invalid("from", time::NO_TIME)
         }
         StatusCode::BAD_REQUEST => Fault::invalid(
             "body",
@@ -279,4 +309,9 @@ fn sample(status: StatusCode, route: &Route) -> Fault {
         StatusCode::SERVICE_UNAVAILABLE => Fault::Chat(Error::Busy),
         _ => Fault::Chat(Error::Internal(String::new())),
     }
+}
+
+fn has_parameter(route: &Route, name: &str) -> bool {
+    let query = route.query.as_ref();
+    query.is_some_and(|query| query["properties"].get(name).is_some())
 }

@@ -43,7 +43,7 @@ pub(crate) fn routes(metrics: Arc<Metrics>, document: Bytes) -> Router<Arc<Chat>
         .route(
             "/metrics",
             get(async move |State(chat): State<Arc<Chat>>| {
-                let page = metrics.page(chat.writes_waiting());
+                let page = metrics.page(chat.load());
                 ([(header::CONTENT_TYPE, OPEN_METRICS)], page)
             }),
         )

@@ -12,6 +12,8 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::fault::Fault;
+
 /// One method of one path.
 pub(crate) struct Route {
     pub(crate) method: Method,
@@ -20,17 +22,28 @@ pub(crate) struct Route {
     pub(crate) summary: &'static str,
     pub(crate) open: bool,
     pub(crate) deprecated: bool,
-    /// The schema of the path's `{id}`.
-    pub(crate) id: Option<Value>,
+    /// The schemas of the path's `{id}` and what else stands in braces.
+    pub(crate) ids: Vec<(&'static str, Value)>,
     pub(crate) query: Option<Value>,
     pub(crate) body: Option<Content>,
     pub(crate) once: bool,
     pub(crate) if_match: bool,
     pub(crate) entity_tag: bool,
     pub(crate) location: bool,
-    pub(crate) success: (StatusCode, Option<Content>),
+    /// What a request gets that is not refused.
+    pub(crate) success: Vec<(StatusCode, Success)>,
     /// Errors that no other fact about the route implies.
     pub(crate) errors: Vec<StatusCode>,
+    /// Refusals that are this route's own.
+    pub(crate) refusals: Vec<Fault>,
+}
+
+/// The body of an answer.
+pub(crate) enum Success {
+    /// JSON.
+    Json(Content),
+    /// An event stream that begins like this.
+    Events(&'static str),
 }
 
 /// JSON that goes in or out.
@@ -105,15 +118,16 @@ impl Route {
             summary,
             open: false,
             deprecated: false,
-            id: None,
+            ids: Vec::new(),
             query: None,
             body: None,
             once: false,
             if_match: false,
             entity_tag: false,
             location: false,
-            success: (StatusCode::OK, None),
+            success: Vec::new(),
             errors: Vec::new(),
+            refusals: Vec::new(),
         }
     }
 
@@ -131,7 +145,13 @@ impl Route {
 
     /// The path's `{id}` is a `T`.
     pub(crate) fn id<T: JsonSchema>(mut self) -> Self {
-        self.id = Some(schema::<T>(Direction::In));
+        self.ids.push(("id", schema::<T>(Direction::In)));
+        self
+    }
+
+    /// The path's `{rid}` is a `T`.
+    pub(crate) fn rid<T: JsonSchema>(mut self) -> Self {
+        self.ids.push(("rid", schema::<T>(Direction::In)));
         self
     }
 
@@ -170,8 +190,28 @@ impl Route {
     where
         T: Serialize + JsonSchema,
     {
-        self.location = status == StatusCode::CREATED && self.entity_tag;
-        self.success = (status, Some(Content::like(example, Direction::Out)));
+        self.location |= status == StatusCode::CREATED && self.entity_tag;
+        let content = Content::like(example, Direction::Out);
+        self.success.push((status, Success::Json(content)));
+        self
+    }
+
+    /// Answers, perhaps only if that is asked for, with an event stream that begins like this.
+    pub(crate) fn streams(mut self, example: &'static str) -> Self {
+        self.success
+            .push((StatusCode::OK, Success::Events(example)));
+        self
+    }
+
+    /// Answers with a `Location`.
+    pub(crate) fn location(mut self) -> Self {
+        self.location = true;
+        self
+    }
+
+    /// May also refuse in these ways.
+    pub(crate) fn refuses(mut self, refusals: impl IntoIterator<Item = Fault>) -> Self {
+        self.refusals.extend(refusals);
         self
     }
 

@@ -34,10 +34,11 @@ impl JsonSchema for Time {
     }
 }
 
+/// What is said about something that is no time.
+pub(crate) const NO_TIME: &str = "is not a time in RFC 3339, such as 2030-01-01T00:00:00Z";
+
 /// Reads an RFC 3339 time.
 pub(crate) fn read(text: &str) -> Result<Timestamp, &'static str> {
-    let time: jiff::Timestamp = text
-        .parse()
-        .map_err(|_| "is not a time in RFC 3339, such as 2030-01-01T00:00:00Z")?;
+    let time: jiff::Timestamp = text.parse().map_err(|_| NO_TIME)?;
     Ok(Timestamp(time.as_millisecond()))
 }

@@ -13,9 +13,10 @@ use crate::types::{
 };
 
 /// Who may register.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Registration {
     /// The first one, who becomes the administrator.
+    #[default]
     First,
     /// Anybody.
     Open,

@@ -2,12 +2,15 @@ use std::sync::Arc;
 
 use crate::accounts::Registration;
 use crate::contracts::{Clock, Entropy, Store};
+use crate::engine::Engine;
 use crate::error::Error;
+use crate::guests::Guests;
 use crate::limits;
+use crate::models::Models;
 use crate::passwords::Passwords;
 use crate::running::Running;
 use crate::sign_in_limits::SignInLimits;
-use crate::types::{Cuid, CuidMint, Timestamp};
+use crate::types::{Cuid, Timestamp};
 
 /// What the product can do: a verb is a method.
 ///
@@ -21,7 +24,32 @@ pub struct Chat {
     pub(crate) passwords: Passwords,
     pub(crate) sign_in_limits: SignInLimits,
     pub(crate) running: Running,
-    cuids: CuidMint,
+    pub(crate) guests: Option<Guests>,
+    pub(crate) engine: Arc<Engine>,
+}
+
+/// What an operator decides about the product.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// Who may register.
+    pub registration: Registration,
+    /// The models that replies are written by.
+    pub models: Models,
+    /// Whether they give sessions their titles.
+    pub titles: bool,
+    /// Whether guests are let in.
+    pub guests: bool,
+}
+
+/// What the product has to do at a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// Writes that wait.
+    pub writes_waiting: usize,
+    /// Sessions in which a reply is being written.
+    pub replies_running: usize,
+    /// Streams of replies and of changes that are open.
+    pub watchers: usize,
 }
 
 impl Chat {
@@ -30,18 +58,38 @@ impl Chat {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
-        registration: Registration,
+        options: Options,
     ) -> Result<Self, Error> {
+        let engine = Engine::new(
+            store.clone(),
+            clock.clone(),
+            entropy.clone(),
+            options.models,
+            options.titles,
+        );
         Ok(Self {
             passwords: Passwords::new(entropy.clone())?,
             sign_in_limits: SignInLimits::new(&clock),
             running: Running::default(),
-            cuids: CuidMint::default(),
+            guests: options.guests.then(|| Guests::new(&clock)),
+            engine: Arc::new(engine),
             store,
             clock,
             entropy,
-            registration,
+            registration: options.registration,
         })
+    }
+
+    /// Writes the replies that have been accepted, those too that an earlier run has left; until
+    /// [`Chat::close`].
+    pub async fn write_replies(&self) {
+        self.engine.clone().run().await;
+    }
+
+    /// Ends whatever is watched and lets no reply begin; waits for the end of those that are being
+    /// written. Those that do not end are taken up again by the next run.
+    pub async fn close(&self) {
+        self.engine.close().await;
     }
 
     /// Whether the store can be read.
@@ -62,12 +110,16 @@ impl Chat {
         }
     }
 
-    /// How many writes are waiting.
-    pub fn writes_waiting(&self) -> usize {
-        self.store.writes_waiting()
+    /// What there is to do at the moment.
+    pub fn load(&self) -> Load {
+        Load {
+            writes_waiting: self.store.writes_waiting(),
+            replies_running: self.engine.workers(),
+            watchers: self.engine.bus.replies.listeners() + self.engine.bus.changes.listeners(),
+        }
     }
 
     pub(crate) fn mint(&self, now: Timestamp) -> Cuid {
-        self.cuids.mint(now, &*self.entropy)
+        self.engine.mint(now)
     }
 }

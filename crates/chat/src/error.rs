@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use crate::contracts::StoreError;
+use crate::types::ReplyError;
 
 /// What can go wrong, in the product's own words; each dialect says it in its own way.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,42 @@ pub enum Error {
     /// The token would be refused from the start.
     #[error("the token's expiry lies in the past")]
     AlreadyExpired,
+    /// The session has no message of that identifier, or none that would do.
+    #[error("{field} is no message of this chat that would do")]
+    NoSuchMessage {
+        /// The part of the request that names it.
+        field: &'static str,
+    },
+    /// The server has no model of that name.
+    #[error("model is none of this server's models")]
+    UnknownModel,
+    /// The server has no models at all.
+    #[error("this server has no models")]
+    NoModels,
+    /// The session has a reply that has not ended, and the request did not want to wait for it.
+    #[error("a reply is being written in this chat")]
+    SessionBusy,
+    /// As many replies wait in the session as may.
+    #[error(
+        "{} replies are waiting in this chat; stop one of them first",
+        crate::limits::REPLIES_QUEUED
+    )]
+    QueueFull,
+    /// Guests are not let in here.
+    #[error("guests are not let in")]
+    NoGuests,
+    /// Too many requests came from one address.
+    #[error("too many requests")]
+    TooManyRequests {
+        /// When the next one is allowed.
+        retry_after: Duration,
+    },
+    /// A model's provider failed.
+    #[error("{}", .0.message)]
+    ReplyFailed(ReplyError),
+    /// The reply has not ended within the time that the request may take.
+    #[error("the reply is still being written")]
+    StillWriting,
     /// The thing was changed since the caller read it.
     #[error("it has changed since it was read")]
     PreconditionFailed,

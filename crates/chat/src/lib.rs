@@ -1,9 +1,10 @@
-//! Chatkeep, the product: who owns chat sessions and what was said in them.
+//! Chatkeep, the product: who owns chat sessions, what was said in them, and every answer that a
+//! model is still writing.
 //!
 //! Nothing here knows HTTP, SQL or the JSON of a wire. In reading order:
 //!
 //! - [`types`]: the nouns. A value of theirs is well-formed by construction.
-//! - [`contracts`]: what the product needs from outside: a store, a clock, randomness.
+//! - [`contracts`]: what the product needs from outside: a store, models, a clock, randomness.
 //! - [`Chat`]: what the product can do, a module for each noun.
 //! - [`limits`]: every limit, with its unit.
 //! - [`Error`]: what can go wrong.
@@ -13,16 +14,31 @@ pub mod limits;
 pub mod types;
 
 mod accounts;
+mod bus;
 mod chat;
+mod context;
+mod engine;
 mod error;
+mod event_log;
+mod guests;
+mod messages;
+mod models;
 mod passwords;
+mod replies;
+mod reply_task;
 mod running;
 mod sessions;
 mod sign_in_limits;
+mod titles;
 mod tokens;
+mod watch;
 
 pub use accounts::Registration;
-pub use chat::Chat;
+pub use chat::{Chat, Load, Options};
 pub use error::Error;
+pub use messages::MessageDraft;
+pub use models::{Model, Models};
+pub use replies::{PromptDraft, ReplyDraft};
 pub use sessions::SessionDraft;
 pub use tokens::{FreshToken, TokenDraft};
+pub use watch::{Feed, News, Watch};

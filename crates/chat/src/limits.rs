@@ -14,6 +14,50 @@ pub const EMAIL_CHARS: usize = 254;
 pub const PASSWORD_CHARS_MIN: usize = 8;
 /// Most characters of a password.
 pub const PASSWORD_CHARS: usize = 128;
+/// Characters of a message's text, and of a prompt.
+pub const MESSAGE_CHARS: usize = 262_144;
+/// Characters of a model's name.
+pub const MODEL_NAME_CHARS: usize = 200;
+/// Messages that are appended at once.
+pub const MESSAGES_APPENDED: usize = 100;
+
+/// Bytes that a model may write in one reply; it ends there as if it had reached its own limit.
+pub const REPLY_BYTES: usize = 4 << 20;
+/// How often a model is asked for one reply before it is given up.
+pub const REPLY_ATTEMPTS: u32 = 2;
+/// Replies of one session that may wait for their turn.
+pub const REPLIES_QUEUED: usize = 10;
+/// Replies that one process writes at the same time; further ones wait for their turn.
+pub const REPLIES_RUNNING: usize = 4_096;
+/// How long a reply belongs to the process that writes it, unless that says that it still does.
+pub const LEASE: Duration = Duration::from_secs(10);
+/// How often that is said.
+pub const LEASE_RENEWED: Duration = Duration::from_secs(3);
+/// How often replies are looked for that nobody writes any more.
+pub const RECOVERY: Duration = Duration::from_secs(1);
+/// How long what models write is gathered before it is committed, for all replies together; the
+/// first piece after a silence does not wait.
+pub const TICK: Duration = Duration::from_millis(40);
+/// Bytes of one delta before it is committed without waiting for the tick.
+pub const DELTA_BYTES: usize = 1_024;
+/// Events of a reply that a watcher may lag behind before it reads the rows again.
+pub const EVENTS_LIVE: usize = 64;
+/// Events, and changes, that are read at once.
+pub const EVENTS_READ: u32 = 256;
+/// How often a watcher who hears nothing looks at the rows, and at whether its token still holds.
+pub const WATCH_CHECK: Duration = Duration::from_secs(5);
+/// How long a deletion stays in the feed of changes.
+pub const DELETIONS_KEPT: Duration = Duration::from_hours(30 * 24);
+/// Sessions that a usage report names.
+pub const USAGE_SESSIONS: u32 = 1_000;
+/// Requests that one address may make as a guest in a row, and the span after which it gets another.
+pub const GUESTS_PER_ADDRESS: (u32, Duration) = (10, Duration::from_secs(6));
+/// Guests that are answered at the same time.
+pub const GUESTS_AT_ONCE: usize = 64;
+/// How long a request that wants a whole answer waits for its end.
+pub const ANSWER_TIME: Duration = Duration::from_mins(1);
+/// How long a request that stops a reply waits for its end.
+pub const STOP_TIME: Duration = Duration::from_secs(5);
 
 /// Most items on a page.
 pub const PAGE_ITEMS: u32 = 100;

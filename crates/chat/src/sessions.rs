@@ -7,12 +7,13 @@ use crate::types::{
     Caller, NewSession, Once, Page, PageSize, Precondition, Session, SessionChange, SessionFilter,
     SessionKey, SessionKind, SessionPosition, Title,
 };
+use crate::watch::Feed;
 
 /// What somebody wants of a session.
 #[derive(Clone, Debug)]
 pub struct SessionDraft {
-    /// What it is called.
-    pub title: Title,
+    /// What it is called; `None` until a model, or somebody, gives it a title.
+    pub title: Option<Title>,
     /// What it is about.
     pub kind: SessionKind,
 }
@@ -30,11 +31,14 @@ impl Chat {
         let session = NewSession {
             id: self.mint(now),
             owner: caller.id().clone(),
-            title: draft.title,
+            named: draft.title.is_some(),
+            title: draft.title.unwrap_or_else(Title::of_the_unnamed),
             kind: draft.kind,
             created_at: now,
         };
-        Ok(self.store.create_session(session, once).await?)
+        let session = self.store.create_session(session, once).await?;
+        self.engine.changed(caller.id());
+        Ok(session)
     }
 
     /// One of the caller's sessions. Errors: [`Error::NotFound`].
@@ -57,8 +61,8 @@ impl Chat {
 
     /// Changes one of the caller's sessions.
     ///
-    /// Errors: [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::KeyReused`],
-    /// [`Error::StillRunning`].
+    /// Errors: [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::NoSuchMessage`],
+    /// [`Error::UnknownModel`], [`Error::KeyReused`], [`Error::StillRunning`].
     pub async fn change_session(
         &self,
         caller: &Caller,
@@ -68,6 +72,11 @@ impl Chat {
         once: Option<Once>,
     ) -> Result<Session, Error> {
         let _running = self.running.begin(caller.id().as_str(), once.as_ref())?;
+        if let Some(Some(model)) = &change.model
+            && self.engine.models.find(model).is_none()
+        {
+            return Err(Error::UnknownModel);
+        }
         let owner = caller.id().clone();
         let now = self.clock.now();
         let changed = self
@@ -75,9 +84,13 @@ impl Chat {
             .change_session(owner, key, change, precondition, now, once)
             .await?;
         match changed {
-            Changed::Done(session) => Ok(session),
+            Changed::Done(session) => {
+                self.engine.changed(caller.id());
+                Ok(session)
+            }
             Changed::Missing => Err(Error::NotFound),
             Changed::Stale => Err(Error::PreconditionFailed),
+            Changed::NoSuchMessage => Err(Error::NoSuchMessage { field: "head" }),
         }
     }
 
@@ -92,6 +105,8 @@ impl Chat {
         once: Option<Once>,
     ) -> Result<(), Error> {
         let _running = self.running.begin(caller.id().as_str(), once.as_ref())?;
+        let open = self.store.open_replies(caller.id(), &key).await?;
+        let number = self.store.session(caller.id(), &key).await?;
         let owner = caller.id().clone();
         let now = self.clock.now();
         let deleted = self
@@ -99,9 +114,25 @@ impl Chat {
             .delete_session(owner, key, precondition, now, once)
             .await?;
         match deleted {
-            Deleted::Done => Ok(()),
+            Deleted::Done => {
+                // Their rows are gone: whoever writes or watches one finds that out now.
+                for reply in open.unwrap_or_default() {
+                    if let Some(session) = &number {
+                        self.engine.stop(caller.id(), session.number, &reply.id);
+                    }
+                    let watched = (caller.id().clone(), reply.id);
+                    self.engine.bus.replies.close(&watched);
+                }
+                self.engine.changed(caller.id());
+                Ok(())
+            }
             Deleted::Missing => Err(Error::NotFound),
             Deleted::Stale => Err(Error::PreconditionFailed),
         }
+    }
+
+    /// What changes for the caller, behind a cursor or from now on, on all devices.
+    pub fn watch_changes(&self, caller: &Caller, after: Option<i64>) -> Feed {
+        Feed::new(&self.engine, caller, after)
     }
 }

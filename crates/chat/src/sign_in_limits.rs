@@ -18,8 +18,8 @@ use crate::types::Email;
 
 /// How many sign-ins may fail, by account and by address.
 pub(crate) struct SignInLimits {
-    accounts: Failures<Email>,
-    addresses: Failures<IpAddr>,
+    accounts: Tries<Email>,
+    addresses: Tries<IpAddr>,
     turns: [tokio::sync::Mutex<()>; TURNS],
     hasher: RandomState,
 }
@@ -30,8 +30,8 @@ const TURNS: usize = 64;
 impl SignInLimits {
     pub(crate) fn new(clock: &Arc<dyn Clock>) -> Self {
         Self {
-            accounts: Failures::new(limits::SIGN_INS_PER_ACCOUNT, clock),
-            addresses: Failures::new(limits::SIGN_INS_PER_ADDRESS, clock),
+            accounts: Tries::new(limits::SIGN_INS_PER_ACCOUNT, clock),
+            addresses: Tries::new(limits::SIGN_INS_PER_ADDRESS, clock),
             turns: [const { tokio::sync::Mutex::const_new(()) }; TURNS],
             hasher: RandomState::new(),
         }
@@ -65,7 +65,7 @@ impl SignInLimits {
 }
 
 /// What is counted as one address: in IPv6 a whole /64, since that is what one customer gets.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let prefix = u128::from(address) & !u128::from(u64::MAX);
@@ -75,7 +75,8 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-struct Failures<K: Clone + Eq + Hash> {
+/// How often somebody may try something.
+pub(crate) struct Tries<K: Clone + Eq + Hash> {
     allowed: RateLimiter<K, HashMapStateStore<K>, Wall, NoOpMiddleware<Nanos>>,
     /// Who has used up what was allowed, and until when. Looked at before a password is checked:
     /// a right guess is not told from a wrong one while it lasts.
@@ -83,8 +84,8 @@ struct Failures<K: Clone + Eq + Hash> {
     clock: Wall,
 }
 
-impl<K: Clone + Eq + Hash> Failures<K> {
-    fn new((burst, refill): (u32, Duration), clock: &Arc<dyn Clock>) -> Self {
+impl<K: Clone + Eq + Hash> Tries<K> {
+    pub(crate) fn new((burst, refill): (u32, Duration), clock: &Arc<dyn Clock>) -> Self {
         let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::with_period(refill)
             .unwrap_or(Quota::per_second(NonZeroU32::MIN))
@@ -106,7 +107,8 @@ impl<K: Clone + Eq + Hash> Failures<K> {
         }
     }
 
-    fn note(&self, who: K) -> Result<(), Error> {
+    /// Counts a try; an error when it is one too many.
+    pub(crate) fn note(&self, who: K) -> Result<(), Error> {
         if self.allowed.len() >= limits::SIGN_INS_REMEMBERED {
             self.allowed.retain_recent();
         }

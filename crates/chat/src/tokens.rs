@@ -4,10 +4,12 @@ use sha2::{Digest, Sha256};
 
 use crate::chat::Chat;
 use crate::contracts::TokenMade;
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits;
 use crate::types::{
-    Account, Caller, Cuid, Name, NewToken, Once, Secret, SecretText, Timestamp, Token, TokenKind,
+    Account, Caller, Cuid, Name, NewToken, Once, Secret, SecretText, StoredToken, Timestamp, Token,
+    TokenKind,
 };
 
 /// What somebody wants of a token.
@@ -37,9 +39,7 @@ impl Chat {
         let (id, secret) = SecretText::parse(text).ok_or(Error::Unauthenticated)?;
         let stored = self.store.token(&id).await?.ok_or(Error::Unauthenticated)?;
         let now = self.clock.now();
-        let expired = stored.token.expires_at.is_some_and(|at| at <= now);
-        let disabled = stored.account.disabled_at.is_some();
-        if !secret.matches(&stored.hash) || expired || disabled {
+        if !secret.matches(&stored.hash) || !is_good(&stored, now) {
             return Err(Error::Unauthenticated);
         }
         let used = stored.token.last_used_at;
@@ -170,4 +170,16 @@ impl Chat {
         let found = self.store.revoke_token(owner, id, now, once).await?;
         found.then_some(()).ok_or(Error::NotFound)
     }
+}
+
+/// Whether a token is good at that moment for whoever knows its secret.
+fn is_good(stored: &StoredToken, now: Timestamp) -> bool {
+    let expired = stored.token.expires_at.is_some_and(|at| at <= now);
+    !expired && stored.account.disabled_at.is_none()
+}
+
+/// Whether the token that a caller came with is still good.
+pub(crate) async fn still_holds(engine: &Engine, caller: &Caller) -> Result<bool, Error> {
+    let stored = engine.store.token(&caller.token).await?;
+    Ok(stored.is_some_and(|stored| is_good(&stored, engine.clock.now())))
 }

@@ -109,7 +109,7 @@ pub enum Config {
 }
 
 /// Reads a span such as `30d`; a day is 24 hours.
-fn span(text: &str) -> Result<Duration, String> {
+pub fn span(text: &str) -> Result<Duration, String> {
     let span: jiff::Span = text
         .parse()
         .map_err(|_| "is not a span of time such as 12h or 30d".to_owned())?;

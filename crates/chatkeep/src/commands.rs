@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use chat::contracts::Clock;
 use chat::types::{Email, Password, Role, Timestamp};
-use chat::{Chat, Error, Registration, TokenDraft};
+use chat::{Chat, Error, Options, TokenDraft};
 
 use crate::cli::{Cli, Command, Config, Token, User};
 use crate::config::{self, Settings};
@@ -50,7 +50,7 @@ fn open(settings: &Settings) -> anyhow::Result<Chat> {
         store,
         clock,
         Arc::new(SystemEntropy),
-        Registration::First,
+        Options::default(),
     )?)
 }
 

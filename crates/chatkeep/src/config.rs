@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use ::config::{Config, Environment, File, FileFormat, Map, Source, Value};
+use ::config::{Config, Environment, File, FileFormat, Map, Source, Value, ValueKind};
 use anyhow::Context;
 use serde::Deserialize;
 
 use crate::cli::{Cli, Command};
+use crate::providers::Provider;
 
 /// Where settings are read from, in the working directory.
 const FILE: &str = "chatkeep.toml";
@@ -28,6 +29,13 @@ pub struct Settings {
     pub log_level: LogLevel,
     /// How it is written.
     pub log_format: LogFormat,
+    /// Whether models give chats their titles.
+    pub titles: bool,
+    /// Whether somebody without an account may ask a model.
+    pub guests: bool,
+    /// Who has models; the demo, if nobody is named.
+    #[serde(default)]
+    pub provider: Vec<Provider>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -64,6 +72,8 @@ fn defaults() -> Vec<(&'static str, Value)> {
         ("cors_origins", Value::new(None, Vec::<String>::new())),
         ("log_level", text("info")),
         ("log_format", text("text")),
+        ("titles", Value::new(None, true)),
+        ("guests", Value::new(None, false)),
     ]
 }
 
@@ -75,8 +85,8 @@ pub fn load(cli: &Cli) -> anyhow::Result<Settings> {
 /// Every setting, its value and where it came from, a line each.
 pub fn show(cli: &Cli) -> anyhow::Result<String> {
     let merged = merged(cli)?;
-    // An unknown key is an error here too.
-    merged.clone().try_deserialize::<Settings>()?;
+    // What is wrong with them is an error here too.
+    let checked: Settings = merged.clone().try_deserialize()?;
     let settings = merged.collect()?;
     let line = |(name, _): (&'static str, _)| {
         let value = settings.get(name).context(name)?.clone();
@@ -84,7 +94,8 @@ pub fn show(cli: &Cli) -> anyhow::Result<String> {
         let setting = format!("{name} = {}", written(value));
         Ok(format!("{setting:<40} # {origin}\n"))
     };
-    defaults().into_iter().map(line).collect()
+    let lines: anyhow::Result<String> = defaults().into_iter().map(line).collect();
+    Ok(lines? + &crate::providers::show(&checked.provider))
 }
 
 /// A value as it would stand in the file.
@@ -94,7 +105,10 @@ fn written(value: Value) -> String {
             let items: Vec<String> = items.into_iter().map(written).collect();
             format!("[{}]", items.join(", "))
         }
-        Err(_) => format!("{:?}", value.into_string().unwrap_or_default()),
+        Err(_) => match value.kind {
+            ValueKind::Boolean(value) => value.to_string(),
+            _ => format!("{:?}", value.into_string().unwrap_or_default()),
+        },
     }
 }
 
@@ -175,5 +189,21 @@ mod tests {
         in_file.sort();
         names.sort();
         assert_eq!(in_file, names);
+    }
+
+    #[test]
+    fn the_providers_that_the_example_file_shows_can_be_used() {
+        let example = include_str!("../../../chatkeep.example.toml");
+        let (_, providers) = example.split_once("\n# [[provider]]\n").unwrap();
+        let lines = providers.lines().map(|line| line.trim_start_matches("# "));
+        let lines: Vec<_> = lines.collect();
+        let text = format!("[[provider]]\n{}", lines.join("\n"));
+        let settings = Config::builder()
+            .add_source(Layer(defaults()))
+            .add_source(File::from_str(&text, FileFormat::Toml))
+            .build()
+            .unwrap();
+        let settings: Settings = settings.try_deserialize().unwrap();
+        assert_eq!(settings.provider.len(), 3);
     }
 }

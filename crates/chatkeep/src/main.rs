@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod config;
 mod outside;
+mod providers;
 mod serve;
 
 use std::process::ExitCode;

@@ -13,8 +13,9 @@ use tracing::level_filters::LevelFilter;
 
 use crate::config::{LogFormat, LogLevel, Registration, Settings};
 use crate::outside::{SystemEntropy, WallClock};
+use crate::providers;
 
-/// How long running requests may take to end after the signal to stop.
+/// How long running requests and replies may take to end after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How long a connection may be idle, and a client take to send the head of a request.
 const HEAD_TIME: Duration = Duration::from_mins(1);
@@ -37,8 +38,14 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         Registration::First => chat::Registration::First,
         Registration::Open => chat::Registration::Open,
     };
+    let options = chat::Options {
+        registration,
+        models: providers::models(&settings.provider)?,
+        titles: settings.titles,
+        guests: settings.guests,
+    };
     let clock = Arc::new(WallClock);
-    let chat = Chat::new(store, clock, Arc::new(SystemEntropy), registration)?;
+    let chat = Chat::new(store, clock, Arc::new(SystemEntropy), options)?;
     let chat = Arc::new(chat);
 
     let listener = TcpListener::bind(settings.listen)
@@ -51,9 +58,11 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         setup_code: setup_code.clone(),
     };
     let router = api::router(chat.clone(), metrics, options);
-    let sweeper = tokio::spawn(sweep(chat));
+    let sweeper = tokio::spawn(sweep(chat.clone()));
+    let writing = chat.clone();
+    tokio::spawn(async move { writing.write_replies().await });
     let handle = Handle::new();
-    tokio::spawn(stop.wait_and_drain(handle.clone()));
+    let drained = tokio::spawn(stop.wait_and_drain(handle.clone(), chat));
     let mut server = axum_server::from_tcp(listener)?
         .acceptor(axum_server::accept::NoDelayAcceptor::new())
         .handle(handle);
@@ -68,6 +77,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         .serve(router.into_make_service_with_connect_info::<SocketAddr>())
         .await?;
     sweeper.abort();
+    drained.await?;
     // Nobody need be listening any more.
     let _ = writeln!(io::stdout(), "stopped");
     Ok(())
@@ -87,12 +97,16 @@ impl Signals {
         })
     }
 
-    async fn wait_and_drain(mut self, handle: Handle<SocketAddr>) {
+    /// Waits for a signal, and then for the end of what is running.
+    async fn wait_and_drain(mut self, handle: Handle<SocketAddr>, chat: Arc<Chat>) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
         handle.graceful_shutdown(Some(DRAIN));
+        if tokio::time::timeout(DRAIN, chat.close()).await.is_err() {
+            tracing::warn!("replies that have not ended are taken up again by the next start");
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::{self, json};
 use crate::auth::Auth;
-use crate::cursor;
+use crate::cursor::Cursor;
 use crate::extract::{Change, Params, SessionInPath, Terms, present};
 use crate::fault::Fault;
 use crate::schema;
@@ -55,7 +55,7 @@ pub(super) async fn list(
         data: page.items.iter().map(ChatSession::from).collect(),
         paging: Paging {
             limit: size.get(),
-            next_cursor: page.next.map(cursor::write),
+            next_cursor: page.next.as_ref().map(Cursor::write),
         },
     };
     Ok(json(StatusCode::OK, &listed))
@@ -104,7 +104,7 @@ pub(super) struct NewSession {
 impl NewSession {
     fn parse(&self) -> Result<SessionDraft, Fault> {
         Ok(SessionDraft {
-            title: title(&self.title)?,
+            title: Some(title(&self.title)?),
             kind: SessionKind::Text,
         })
     }
@@ -153,7 +153,7 @@ impl SessionChange {
         Ok(types::SessionChange {
             title: Some(title(&self.title)?),
             status,
-            system_message: None,
+            ..types::SessionChange::default()
         })
     }
 }

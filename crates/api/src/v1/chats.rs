@@ -5,24 +5,22 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chat::limits;
 use chat::types::{
-    PageSize, Session, SessionChange, SessionFilter, SessionKind, SessionPosition, SessionStatus,
-    SystemMessage, Title,
+    self, PageSize, Session, SessionChange, SessionFilter, SessionKind, SessionPosition,
+    SessionStatus, SystemMessage, Title,
 };
 use chat::{Chat as Product, SessionDraft};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::{Empty, Envelope, empty, envelope};
+use super::messages::model;
 use crate::answer::{self, json};
 use crate::auth::Auth;
-use crate::cursor;
-use crate::extract::{Change, Params, SessionInPath, Terms, paging, present};
+use crate::cursor::Cursor;
+use crate::extract::{Change, Params, SessionInPath, Terms, cuid, nullable, paging, present};
 use crate::fault::Fault;
 use crate::schema;
 use crate::time::Time;
-
-/// What a session is called that nobody gave a name.
-const DEFAULT_NAME: &str = "New Chat";
 
 pub(super) async fn create(
     State(chat): State<Arc<Product>>,
@@ -46,7 +44,7 @@ pub(super) async fn find(
     SessionInPath(key): SessionInPath,
 ) -> Result<Response, Fault> {
     let session = chat.session(&caller, &key).await?;
-    let body = shown(Chat::from(&session));
+    let body = shown(ChatInFull::from(&session));
     Ok(answer::session(StatusCode::OK, &session, &body))
 }
 
@@ -59,7 +57,7 @@ pub(super) async fn list(
     let page = chat.sessions(&caller, filter, after, size).await?;
     let chats = Chats {
         chats: page.items.iter().map(Chat::from).collect(),
-        next_cursor: page.next.map(cursor::write),
+        next_cursor: page.next.as_ref().map(Cursor::write),
     };
     Ok(json(StatusCode::OK, &listed(chats)))
 }
@@ -74,7 +72,7 @@ pub(super) async fn change(
     let change = change.body.parse()?;
     let session = chat.change_session(&caller, key, change, precondition, once);
     let session = session.await?;
-    let body = changed(Chat::from(&session));
+    let body = changed(ChatInFull::from(&session));
     Ok(answer::session(StatusCode::OK, &session, &body))
 }
 
@@ -93,7 +91,7 @@ pub(super) fn created(chat: Chat<'_>) -> Envelope<Chat<'_>> {
     envelope(StatusCode::CREATED, "Chat created successfully", chat)
 }
 
-pub(super) fn shown(chat: Chat<'_>) -> Envelope<Chat<'_>> {
+pub(super) fn shown(chat: ChatInFull<'_>) -> Envelope<ChatInFull<'_>> {
     envelope(StatusCode::OK, "Chat retrieved successfully", chat)
 }
 
@@ -101,7 +99,7 @@ pub(super) fn listed(chats: Chats<'_>) -> Envelope<Chats<'_>> {
     envelope(StatusCode::OK, "Chats retrieved successfully", chats)
 }
 
-pub(super) fn changed(chat: Chat<'_>) -> Envelope<Chat<'_>> {
+pub(super) fn changed(chat: ChatInFull<'_>) -> Envelope<ChatInFull<'_>> {
     envelope(StatusCode::OK, "Chat updated successfully", chat)
 }
 
@@ -117,7 +115,7 @@ pub(super) struct ChatId(#[schemars(regex(pattern = schema::SESSION_KEY))] Strin
 /// The body of a new session.
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub(super) struct NewChat {
-    /// `New Chat` if it is left out.
+    /// If it is left out it is `New Chat`, until a model gives the chat a name.
     #[serde(default, deserialize_with = "present")]
     #[schemars(
         with = "String",
@@ -131,9 +129,8 @@ pub(super) struct NewChat {
 
 impl NewChat {
     fn parse(&self) -> Result<SessionDraft, Fault> {
-        let name = self.name.as_deref().unwrap_or(DEFAULT_NAME);
         Ok(SessionDraft {
-            title: title(name)?,
+            title: self.name.as_deref().map(title).transpose()?,
             kind: kind(&self.r#type)?,
         })
     }
@@ -175,6 +172,18 @@ pub(super) struct ChatChange {
     #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", extend("enum" = ["active", "deactivated"]))]
     status: Option<String>,
+    /// The message at which the active path is to end.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", regex(pattern = schema::CUID))]
+    head: Option<String>,
+    /// Who writes its replies; null for the server's default.
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        with = "Option<String>",
+        length(min = 1, max = limits::MODEL_NAME_CHARS),
+        regex(pattern = schema::NOT_BLANK)
+    )]
+    model: Option<Option<String>>,
 }
 
 impl ChatChange {
@@ -186,6 +195,15 @@ impl ChatChange {
             title: self.name.as_deref().map(title).transpose()?,
             system_message: system_message.transpose()?,
             status: self.status.as_deref().map(status).transpose()?,
+            head: self
+                .head
+                .as_deref()
+                .map(|id| cuid(id, "head"))
+                .transpose()?,
+            model: match &self.model {
+                Some(name) => Some(model(name.as_deref(), "model")?),
+                None => None,
+            },
         })
     }
 
@@ -194,6 +212,8 @@ impl ChatChange {
             name: Some("Renamed".into()),
             system_message: Some("You answer in one sentence.".into()),
             status: None,
+            head: None,
+            model: None,
         }
     }
 }
@@ -270,11 +290,45 @@ impl Chat<'_> {
             r#type: "file",
         }
     }
+}
+
+/// A session with what its messages need.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ChatInFull<'a> {
+    #[serde(flatten)]
+    chat: Chat<'a>,
+    /// The last message of the active path; null before the first one.
+    head: Option<&'a str>,
+    /// Who writes its replies; null for the server's default.
+    model: Option<&'a str>,
+}
+
+impl<'a> From<&'a Session> for ChatInFull<'a> {
+    fn from(session: &'a Session) -> Self {
+        Self {
+            chat: Chat::from(session),
+            head: session.head.as_ref().map(types::Cuid::as_str),
+            model: session.model.as_ref().map(types::ModelName::as_str),
+        }
+    }
+}
+
+impl ChatInFull<'_> {
+    pub(super) fn example() -> Self {
+        Self {
+            chat: Chat::example(),
+            head: None,
+            model: None,
+        }
+    }
 
     pub(super) fn example_changed() -> Self {
         Self {
-            chat_name: "Renamed",
-            system_message: "You answer in one sentence.",
+            chat: Chat {
+                chat_name: "Renamed",
+                system_message: "You answer in one sentence.",
+                ..Chat::example()
+            },
             ..Self::example()
         }
     }

@@ -1,17 +1,31 @@
 //! The v1 dialect: `/api/v1`, camelCase, everything in one envelope. It is the one that grows.
 
 mod accounts;
+mod ask;
 mod chats;
 mod envelope;
 mod error;
+mod feed;
+mod messages;
+mod models;
+mod replies;
 mod tokens;
 
+use std::time::Duration;
+
 use axum::http::StatusCode as S;
+use chat::Error;
+use chat::types::{ReplyError, ReplyErrorKind};
 
 use crate::dialect::Dialect;
+use crate::fault::Fault;
 use crate::route::{Route, delete, get, patch, post};
 use accounts::{Login, Registration, SignedIn, User};
-use chats::{Chat, ChatChange, ChatId, ChatQuery, Chats, NewChat};
+use ask::{GuestQuestion, Question};
+use chats::{Chat, ChatChange, ChatId, ChatInFull, ChatQuery, Chats, NewChat};
+use messages::{Appended, MessageQuery, Messages, NewMessages};
+use models::{Models, Usage, UsageQuery};
+use replies::{BeginQuery, EventQuery, NewReply, Replies, Reply, ReplyId};
 use tokens::{FreshToken, NewToken, TokenId, Tokens};
 
 pub(crate) const DIALECT: Dialect = Dialect {
@@ -54,12 +68,73 @@ pub(crate) fn routes() -> Vec<Route> {
             .entity_tag().answers(S::CREATED, &chats::created(Chat::example())),
         get("/api/v1/chat/{id}", "Get a chat session", chats::find)
             .id::<ChatId>()
-            .entity_tag().answers(S::OK, &chats::shown(Chat::example())),
+            .entity_tag().answers(S::OK, &chats::shown(ChatInFull::example())),
         patch("/api/v1/chat/{id}", "Change a chat session", chats::change)
             .id::<ChatId>().body(&ChatChange::example()).once().if_match()
-            .entity_tag().answers(S::OK, &chats::changed(Chat::example_changed())),
+            .entity_tag().answers(S::OK, &chats::changed(ChatInFull::example_changed())),
         delete("/api/v1/chat/{id}", "Delete a chat session and everything in it", chats::delete)
             .id::<ChatId>().once().if_match()
             .answers(S::OK, &chats::deleted()),
+
+        get("/api/v1/chat/{id}/messages", "List messages of the active path, the newest first", messages::list)
+            .id::<ChatId>().query::<MessageQuery>()
+            .answers(S::OK, &messages::listed(Messages::example())),
+        post("/api/v1/chat/{id}/messages", "Append messages", messages::append)
+            .id::<ChatId>().body(&NewMessages::example()).once()
+            .answers(S::CREATED, &messages::appended(Appended::example())),
+
+        get("/api/v1/chat/{id}/replies", "List replies that have not ended, the next one first", replies::list)
+            .id::<ChatId>()
+            .answers(S::OK, &replies::listed(Replies::example())),
+        post("/api/v1/chat/{id}/replies", "Ask a model", replies::begin)
+            .id::<ChatId>().query::<BeginQuery>().body(&NewReply::example()).once()
+            .location().answers(S::ACCEPTED, &replies::accepted(Reply::example()))
+            .streams(replies::STREAM)
+            .answers(S::OK, &replies::ended(Reply::example_stopped()))
+            .refuses([Fault::Chat(Error::SessionBusy)]),
+        get("/api/v1/chat/{id}/replies/{rid}", "Get a reply", replies::find)
+            .id::<ChatId>().rid::<ReplyId>()
+            .answers(S::OK, &replies::shown(Reply::example_stopped())),
+        get("/api/v1/chat/{id}/replies/{rid}/events", "Watch a reply from its first event to its last", replies::events)
+            .id::<ChatId>().rid::<ReplyId>().query::<EventQuery>()
+            .streams(replies::STREAM),
+        post("/api/v1/chat/{id}/replies/{rid}/stop", "Stop a reply and keep what is there of it", replies::stop)
+            .id::<ChatId>().rid::<ReplyId>()
+            .answers(S::OK, &replies::stopped(Reply::example_stopped())),
+
+        get("/api/v1/events", "Watch whatever changes, on all devices", feed::watch)
+            .query::<EventQuery>()
+            .streams(feed::STREAM),
+        get("/api/v1/models", "List models, the default one first", models::list)
+            .answers(S::OK, &models::listed(Models::example())),
+        get("/api/v1/usage", "Get what models have cost", models::usage)
+            .query::<UsageQuery>()
+            .answers(S::OK, &models::reported(Usage::example())),
+
+        post("/api/v1/message/logged-in", "Ask a model in a chat and get its whole answer", ask::logged_in)
+            .body(&Question::example()).once()
+            .answers(S::OK, &ask::answered("A monad is …")).streams(ask::STREAM)
+            .errors([S::NOT_FOUND])
+            .refuses(failures().into_iter().chain([Fault::Chat(Error::QueueFull)])),
+        post("/api/v1/message/guest", "Ask a model without an account; nothing is kept", ask::guest)
+            .open().body(&GuestQuestion::example())
+            .answers(S::OK, &ask::answered("A monad is …")).streams(ask::STREAM)
+            .refuses(failures().into_iter().chain([
+                Fault::Chat(Error::NoGuests),
+                Fault::Chat(Error::TooManyRequests { retry_after: Duration::from_secs(5) }),
+            ])),
+    ]
+}
+
+/// How a request fails that waits for a model's whole answer.
+fn failures() -> [Fault; 2] {
+    let error = ReplyError {
+        kind: ReplyErrorKind::Network,
+        message: "the provider can't be reached".into(),
+        retry_after: None,
+    };
+    [
+        Fault::Chat(Error::ReplyFailed(error)),
+        Fault::Chat(Error::StillWriting),
     ]
 }

@@ -3,8 +3,12 @@
 mod account;
 mod caller;
 mod cuid;
+mod event;
 mod idempotency;
+mod message;
+mod model;
 mod page;
+mod reply;
 mod session;
 mod text;
 mod time;
@@ -13,12 +17,16 @@ mod token;
 pub use account::{Account, Credentials, NewAccount, Role};
 pub use caller::Caller;
 pub use cuid::{Cuid, CuidMint, InvalidCuid};
+pub use event::{Delta, Ending, Event, Folded, NumberedEvent, Run, fold, unfold};
 pub use idempotency::{Fingerprint, IdempotencyKey, Once};
+pub use message::{Message, MessageRole, MessageView, NewMessage, Parent, Part};
+pub use model::{SessionUsage, Span, TokenUsage, UsageReport, UsageSum};
 pub use page::{InvalidPageSize, Page, PageSize};
+pub use reply::{FinishReason, Reply, ReplyError, ReplyErrorKind, ReplyStatus, WhenBusy};
 pub use session::{
     InvalidChoice, NewSession, Precondition, Session, SessionChange, SessionFilter, SessionKey,
     SessionKind, SessionPosition, SessionStatus, UnknownSessionKey, Version,
 };
-pub use text::{Email, InvalidText, Name, Password, SystemMessage, Title};
+pub use text::{Email, InvalidText, MessageText, ModelName, Name, Password, SystemMessage, Title};
 pub use time::Timestamp;
 pub use token::{NewToken, Secret, SecretText, StoredToken, Token, TokenKind};

@@ -1,4 +1,4 @@
-use super::{Cuid, SystemMessage, Timestamp, Title};
+use super::{Cuid, ModelName, SystemMessage, Timestamp, Title};
 
 /// A chat session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,12 +11,18 @@ pub struct Session {
     pub owner: Cuid,
     /// What it is called.
     pub title: Title,
+    /// Whether somebody, or a model, gave it that title.
+    pub named: bool,
     /// What it is about.
     pub kind: SessionKind,
     /// Whether it is in use.
     pub status: SessionStatus,
     /// What a model is told before the first message.
     pub system_message: SystemMessage,
+    /// The model that its replies are written by; `None` for the server's first one.
+    pub model: Option<ModelName>,
+    /// The last message of the active path.
+    pub head: Option<Cuid>,
     /// Goes up with each change.
     pub version: Version,
     /// When it was made.
@@ -31,7 +37,7 @@ pub type Version = i64;
 /// A word that is none of those that a field may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be one of: {0}")]
-pub struct InvalidChoice(&'static str);
+pub struct InvalidChoice(pub(crate) &'static str);
 
 /// What a session is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +131,8 @@ pub struct NewSession {
     pub owner: Cuid,
     /// What it is called.
     pub title: Title,
+    /// See [`Session::named`].
+    pub named: bool,
     /// What it is about.
     pub kind: SessionKind,
     /// Now.
@@ -140,6 +148,10 @@ pub struct SessionChange {
     pub system_message: Option<SystemMessage>,
     /// The new status.
     pub status: Option<SessionStatus>,
+    /// The new model; `Some(None)` for the server's first one.
+    pub model: Option<Option<ModelName>>,
+    /// The message at which the active path is to end.
+    pub head: Option<Cuid>,
 }
 
 /// What must be true of a session for a change to happen (RFC 9110, 13.1.1).

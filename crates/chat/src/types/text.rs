@@ -92,6 +92,16 @@ text_type! {
 }
 
 text_type! {
+    /// What a message says: 1 to 262,144 characters, not blank, kept as it was written.
+    MessageText, |text| at_most(not_blank(text)?, limits::MESSAGE_CHARS).map(str::to_owned)
+}
+
+text_type! {
+    /// A model's name, as clients and providers write it: 1 to 200 characters, not blank.
+    ModelName, |text| at_most(not_blank(text)?, limits::MODEL_NAME_CHARS).map(str::to_owned)
+}
+
+text_type! {
     /// An e-mail address in lower case, at most 254 characters (RFC 5321, 4.5.3.1.3).
     ///
     /// The check is loose on purpose: only the mail server knows which addresses exist.
@@ -105,6 +115,13 @@ text_type! {
             return Err(InvalidText::NotAnEmail);
         }
         Ok(text.to_owned())
+    }
+}
+
+impl Title {
+    /// What a session is called that nobody gave a title.
+    pub fn of_the_unnamed() -> Self {
+        Self("New Chat".to_owned())
     }
 }
 

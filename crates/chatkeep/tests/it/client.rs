@@ -26,6 +26,16 @@ impl Client {
         }
     }
 
+    /// The same caller by another way, with a connection for each request.
+    pub fn through(&self, base: &str) -> Self {
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0);
+        Self {
+            http: http.build().unwrap(),
+            base: base.into(),
+            token: self.token.clone(),
+        }
+    }
+
     /// A request with the token in the way that the path's dialect has it.
     pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let method: Method = method.parse().unwrap();
@@ -96,7 +106,7 @@ pub async fn try_send(request: RequestBuilder) -> reqwest::Result<Answer> {
     let response = request.send().await?;
     let status = response.status().as_u16();
     let headers = response.headers().clone();
-    let text = response.text().await?;
+    let text = whole(response).await?;
     let body = serde_json::from_str(&text).unwrap_or(Value::Null);
     Ok(Answer {
         status,
@@ -104,4 +114,17 @@ pub async fn try_send(request: RequestBuilder) -> reqwest::Result<Answer> {
         text,
         body,
     })
+}
+
+/// The body; of a feed of changes, which has no end, what it begins with.
+async fn whole(mut response: reqwest::Response) -> reqwest::Result<String> {
+    let endless = response.url().path() == "/api/v1/events";
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        bytes.extend_from_slice(&chunk);
+        if endless && response.status().is_success() && bytes.ends_with(b"\n\n") {
+            break;
+        }
+    }
+    Ok(String::from_utf8(bytes).unwrap())
 }

@@ -201,6 +201,8 @@ fn the_settings_say_where_they_come_from_and_later_sources_win() {
             ],
             ["log_level = \"debug\"", "the environment"],
             ["log_format = \"text\"", "default"],
+            ["titles = true", "default"],
+            ["guests = false", "default"],
         ]
     );
 }

@@ -15,6 +15,8 @@ struct Victim {
     number: String,
     cuid: String,
     token: String,
+    /// For a path's `{rid}`.
+    reply: String,
     /// No byte of these is for others.
     secrets: Vec<String>,
 }
@@ -33,11 +35,25 @@ async fn victim(server: &Server) -> Victim {
         .as_str()
         .unwrap()
         .to_owned();
-    let secrets = vec![CANARY.into(), cuid.clone(), token.clone(), me];
+    let path = format!("/api/v1/chat/{cuid}/replies?wait=30");
+    let prompt = json!({ "prompt": format!("prompt {CANARY}") });
+    let made = client.post(&path, prompt).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    let field = |name: &str| made.body["data"][name].as_str().unwrap().to_owned();
+    let (reply, message) = (field("id"), field("messageId"));
+    let secrets = vec![
+        CANARY.into(),
+        cuid.clone(),
+        token.clone(),
+        me,
+        reply.clone(),
+        message,
+    ];
     Victim {
         number,
         cuid,
         token,
+        reply,
         secrets,
     }
 }
@@ -50,8 +66,13 @@ struct Operation {
 }
 
 impl Operation {
+    /// Whether it names something that belongs to somebody.
     fn has_id(&self) -> bool {
-        self.path.contains("{id}")
+        self.path.contains("{id}") || self.body()["chatId"].is_string()
+    }
+
+    fn body(&self) -> &Value {
+        &self.description["requestBody"]["content"]["application/json"]["example"]
     }
 
     fn needs_token(&self) -> bool {
@@ -62,13 +83,17 @@ impl Operation {
         self.path.starts_with("/api/v1/auth/tokens/")
     }
 
-    async fn call(&self, client: &Client, id: &str) -> Answer {
-        let request = client.request(&self.method, &self.path.replace("{id}", id));
-        let body = &self.description["requestBody"]["content"]["application/json"]["example"];
+    async fn call(&self, client: &Client, id: &str, reply: &str) -> Answer {
+        let path = self.path.replace("{id}", id).replace("{rid}", reply);
+        let request = client.request(&self.method, &path);
+        let mut body = self.body().clone();
+        if let Some(chat) = body.get_mut("chatId") {
+            *chat = json!(id);
+        }
         send(if body.is_null() {
             request
         } else {
-            request.json(body)
+            request.json(&body)
         })
         .await
     }
@@ -155,7 +180,7 @@ async fn nobody_gets_at_anything_of_anybody_else() {
             let name = format!("{} {} {id}", operation.method, operation.path);
             for (who, client) in &shut_out {
                 if operation.needs_token() {
-                    let refused = operation.call(client, id).await;
+                    let refused = operation.call(client, id, &victim.reply).await;
                     assert_eq!(refused.status, 401, "{name} with {who}");
                     assert_eq!(&refused.body, operation.example(401), "{name} with {who}");
                     clean(&refused, &victim, &name);
@@ -165,7 +190,7 @@ async fn nobody_gets_at_anything_of_anybody_else() {
             // Each time with a token of its own, since one of the routes revokes it.
             let made = other.post("/api/v1/auth/tokens", json!({})).await;
             let client = other.with_token(made.body["data"]["token"].as_str().unwrap());
-            let answer = operation.call(&client, id).await;
+            let answer = operation.call(&client, id, &victim.reply).await;
             clean(&answer, &victim, &name);
             probes += 1;
             if operation.has_id() {
@@ -174,7 +199,7 @@ async fn nobody_gets_at_anything_of_anybody_else() {
                 } else {
                     "987"
                 };
-                let missing = operation.call(&other, missing).await;
+                let missing = operation.call(&other, missing, &victim.reply).await;
                 assert_eq!(
                     (answer.status, &answer.text),
                     (404, &missing.text),
@@ -187,7 +212,7 @@ async fn nobody_gets_at_anything_of_anybody_else() {
     }
     println!("routes={routes} probes={probes} leaks=0");
     assert!(
-        routes >= 19 && probes > 150,
+        routes >= 31 && probes > 350,
         "routes={routes} probes={probes}"
     );
 

@@ -2,10 +2,12 @@ use std::process::Command;
 
 use crate::server::Server;
 
-/// The README's shell blocks that call the API.
+/// The shell blocks of the README, and of the page on streams, that call the API.
 fn curls() -> Vec<&'static str> {
     let readme = include_str!("../../../../README.md");
-    let blocks = readme.split("```sh\n").skip(1);
+    let streaming = include_str!("../../../../docs/streaming.md");
+    let blocks = [readme, streaming].map(|page| page.split("```sh\n").skip(1));
+    let blocks = blocks.into_iter().flatten();
     let blocks = blocks.map(|rest| rest.split("```").next().unwrap());
     blocks.filter(|block| block.contains("curl")).collect()
 }
@@ -17,7 +19,7 @@ async fn the_curls_of_the_readme_work_when_pasted() {
         "set -eu; curl() {{ command curl --silent --show-error --fail-with-body \"$@\"; }}\n{}",
         curls().join("\n")
     );
-    assert_eq!(script.matches("127.0.0.1:8642").count(), 6);
+    assert_eq!(script.matches("127.0.0.1:8642").count(), 9);
     let output = Command::new("bash")
         .args(["-c", &script.replace("http://127.0.0.1:8642", &server.base)])
         .output()
@@ -28,6 +30,8 @@ async fn the_curls_of_the_readme_work_when_pasted() {
         text.contains(r#""chatName":"Holiday plans for May""#),
         "{text}"
     );
+    assert!(text.contains("Words in it: 4."), "{text}");
+    assert_eq!(text.matches("event: finished").count(), 2, "{text}");
     assert!(
         text.contains(r#"{"data":{"id":1,"title":"Holiday plans for May""#),
         "{text}"

@@ -13,9 +13,10 @@ use sha2::{Digest, Sha256};
 use super::OpenError;
 
 /// In order; a migration's number is its place, from 1.
-const MIGRATIONS: &[&str] = &[include_str!(
-    "../../migrations/sqlite/0001_accounts_tokens_sessions.sql"
-)];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/sqlite/0001_accounts_tokens_sessions.sql"),
+    include_str!("../../migrations/sqlite/0002_messages_replies.sql"),
+];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS migration (
     number     INTEGER NOT NULL PRIMARY KEY,

@@ -3,27 +3,36 @@
 
 mod accounts;
 mod columns;
+mod events;
+mod feed;
 mod idempotency;
+mod messages;
 mod migrations;
 mod open;
 mod readers;
+mod replies;
 mod sessions;
 mod tokens;
+mod usage;
 mod writer;
 
 use std::fs::File;
 
 use async_trait::async_trait;
-use chat::contracts::{Admission, Changed, Deleted, Registered, Store, StoreError, TokenMade};
+use chat::contracts::{
+    Admission, Append, Appended, Begun, Changed, Changes, Claimed, Deleted, Finish, Finished, Kept,
+    NewReply, Registered, Stopped, Store, StoreError, TokenMade,
+};
 use chat::types::{
-    Account, Credentials, Cuid, Email, NewAccount, NewSession, NewToken, Once, Page, PageSize,
-    Precondition, Session, SessionChange, SessionFilter, SessionKey, SessionPosition, StoredToken,
-    Timestamp, Token,
+    Account, Credentials, Cuid, Email, Message, MessageView, ModelName, NewAccount, NewMessage,
+    NewSession, NewToken, NumberedEvent, Once, Page, PageSize, Precondition, Reply, Session,
+    SessionChange, SessionFilter, SessionKey, SessionPosition, Span, StoredToken, Timestamp, Title,
+    Token, TokenUsage, UsageReport,
 };
 
 pub use open::OpenError;
 use readers::Readers;
-use writer::Writer;
+use writer::{Writer, failure};
 
 /// A store on SQLite.
 pub struct Sqlite {
@@ -169,8 +178,153 @@ impl Store for Sqlite {
         self.writer.write(work).await
     }
 
+    async fn name_session(
+        &self,
+        owner: Cuid,
+        session: i64,
+        title: Title,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let work = move |db: &_| sessions::name(db, &owner, session, &title, now).map_err(failure);
+        self.writer.write(work).await
+    }
+
+    async fn append_messages(
+        &self,
+        owner: Cuid,
+        key: SessionKey,
+        new: Vec<NewMessage>,
+        now: Timestamp,
+        once: Option<Once>,
+    ) -> Result<Appended, StoreError> {
+        let work = move |db: &_| messages::append(db, &owner, &key, &new, now, once.as_ref());
+        self.writer.write(work).await
+    }
+
+    async fn messages(
+        &self,
+        owner: &Cuid,
+        key: &SessionKey,
+        view: MessageView,
+        from: Option<i64>,
+        size: PageSize,
+    ) -> Result<Option<Page<Message, i64>>, StoreError> {
+        self.readers
+            .read(|db| messages::list(db, owner, key, view, from, size))
+    }
+
+    async fn begin_reply(&self, reply: NewReply, once: Option<Once>) -> Result<Begun, StoreError> {
+        let work = move |db: &_| replies::begin(db, &reply, once.as_ref());
+        self.writer.write(work).await
+    }
+
+    async fn claim_reply(
+        &self,
+        owner: Cuid,
+        session: i64,
+        now: Timestamp,
+    ) -> Result<Claimed, StoreError> {
+        let work = move |db: &_| replies::claim(db, &owner, session, now);
+        self.writer.write(work).await
+    }
+
+    async fn append_events(
+        &self,
+        appends: Vec<Append>,
+        now: Timestamp,
+    ) -> Result<Vec<Kept>, StoreError> {
+        let work = move |db: &_| {
+            let kept = appends
+                .iter()
+                .map(|append| replies::append(db, append, now));
+            kept.collect()
+        };
+        self.writer.write(work).await
+    }
+
+    async fn finish_reply(&self, finish: Finish) -> Result<Finished, StoreError> {
+        let work = move |db: &_| replies::finish(db, finish);
+        self.writer.write(work).await
+    }
+
+    async fn stop_reply(
+        &self,
+        owner: Cuid,
+        key: SessionKey,
+        reply: Cuid,
+        now: Timestamp,
+    ) -> Result<Option<Stopped>, StoreError> {
+        let work = move |db: &_| replies::stop(db, &owner, &key, &reply, now);
+        self.writer.write(work).await
+    }
+
+    async fn reply(
+        &self,
+        owner: &Cuid,
+        key: &SessionKey,
+        reply: &Cuid,
+    ) -> Result<Option<Reply>, StoreError> {
+        let found = self
+            .readers
+            .read(|db| replies::find_in(db, owner, key, reply))?;
+        Ok(found.map(|found| found.reply))
+    }
+
+    async fn open_replies(
+        &self,
+        owner: &Cuid,
+        key: &SessionKey,
+    ) -> Result<Option<Vec<Reply>>, StoreError> {
+        self.readers.read(|db| {
+            let Some(session) = sessions::find(db, owner, key)? else {
+                return Ok(None);
+            };
+            let open = replies::open(db, owner, session.number)?;
+            Ok(Some(open.into_iter().map(|found| found.reply).collect()))
+        })
+    }
+
+    async fn events(
+        &self,
+        owner: &Cuid,
+        reply: &Cuid,
+        from: i64,
+    ) -> Result<Option<Vec<NumberedEvent>>, StoreError> {
+        self.readers.read(|db| events::list(db, owner, reply, from))
+    }
+
+    async fn stranded(&self, now: Timestamp, most: u32) -> Result<Vec<(Cuid, i64)>, StoreError> {
+        self.readers.read(|db| replies::stranded(db, now, most))
+    }
+
+    async fn note_usage(
+        &self,
+        owner: Cuid,
+        session: i64,
+        id: Cuid,
+        model: ModelName,
+        usage: TokenUsage,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let work = move |db: &_| {
+            usage::note(db, &owner, session, &id, &model, usage, now).map_err(failure)
+        };
+        self.writer.write(work).await
+    }
+
+    async fn usage(&self, owner: &Cuid, span: Span) -> Result<UsageReport, StoreError> {
+        self.readers.read(|db| usage::report(db, owner, span))
+    }
+
+    async fn changes(&self, owner: &Cuid, after: Option<i64>) -> Result<Changes, StoreError> {
+        self.readers.read(|db| feed::changes(db, owner, after))
+    }
+
     async fn sweep(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let work = move |db: &_| Ok(idempotency::sweep(db, now)? + tokens::sweep(db, now)?);
+        let work = move |db: &_| {
+            let rows = idempotency::sweep(db, now)? + tokens::sweep(db, now)?;
+            Ok(rows + feed::sweep(db, now)?)
+        };
         self.writer.write(work).await
     }
 }

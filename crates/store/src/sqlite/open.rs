@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 
 use super::readers::Readers;
 use super::writer::Writer;
-use super::{Sqlite, migrations};
+use super::{Sqlite, migrations, replies};
 use crate::{CommitObserver, DATABASE_FILE, Purpose};
 
 /// The first SQLite whose WAL can't lose a commit when a checkpoint and a reset race.
@@ -128,6 +128,10 @@ impl Sqlite {
             }
             migrations::run(&mut writer, &path, now)?;
             sync_folder(folder).map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
+        }
+        if serving.is_some() {
+            // Whoever served before is gone, and what it was writing is free.
+            replies::end_leases(&writer)?;
         }
         Ok(Self {
             writer: Writer::start(writer, observer),

@@ -1,19 +1,23 @@
 use chat::contracts::{Changed, Deleted, StoreError};
 use chat::types::{
-    Cuid, NewSession, Once, Page, PageSize, Precondition, Session, SessionChange, SessionFilter,
-    SessionKey, SessionKind, SessionPosition, SessionStatus, SystemMessage, Timestamp, Title,
+    Cuid, ModelName, NewSession, Once, Page, PageSize, Precondition, Session, SessionChange,
+    SessionFilter, SessionKey, SessionKind, SessionPosition, SessionStatus, SystemMessage,
+    Timestamp, Title,
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row};
 use serde::{Deserialize, Serialize};
 
-use super::columns::{cuid, parsed, time};
+use super::columns::{cuid, optional, parsed, time};
 use super::idempotency::{self, Outcome};
+use super::messages::Place;
 use super::writer::failure;
+use super::{feed, messages, usage};
 
 /// For [`session`].
 macro_rules! columns {
     () => {
-        "number, id, owner, title, kind, status, system_message, version, created_at, updated_at"
+        "number, id, owner, title, kind, status, system_message, version, created_at, updated_at, \
+         named, model, head_id"
     };
 }
 
@@ -29,6 +33,9 @@ fn session(row: &Row<'_>) -> Result<Session> {
         version: row.get(7)?,
         created_at: time(row, 8)?,
         updated_at: time(row, 9)?,
+        named: row.get(10)?,
+        model: optional(row, 11, ModelName::parse)?,
+        head: optional(row, 12, Cuid::parse)?,
     })
 }
 
@@ -122,8 +129,8 @@ fn insert(db: &Connection, new: &NewSession) -> Result<Session> {
         .query_row([], |row| row.get(0))?;
     db.prepare_cached(concat!(
         "INSERT INTO session (owner, number, id, title, kind, status, system_message, version,
-               created_at, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, 'active', '', 1, ?6, ?6) RETURNING ",
+               created_at, updated_at, named, changed)
+             VALUES (?1, ?2, ?3, ?4, ?5, 'active', '', 1, ?6, ?6, ?7, ?8) RETURNING ",
         columns!()
     ))?
     .query_row(
@@ -134,6 +141,8 @@ fn insert(db: &Connection, new: &NewSession) -> Result<Session> {
             new.title.as_str(),
             new.kind.as_str(),
             new.created_at.0,
+            new.named,
+            feed::next(db, &new.owner)?,
         ),
         session,
     )
@@ -157,6 +166,7 @@ pub(super) fn change(
         }
         if let Some(title) = &change.title {
             session.title = title.clone();
+            session.named = true;
         }
         if let Some(message) = &change.system_message {
             session.system_message = message.clone();
@@ -164,17 +174,75 @@ pub(super) fn change(
         if let Some(status) = change.status {
             session.status = status;
         }
+        if let Some(model) = &change.model {
+            session.model.clone_from(model);
+        }
+        let mut head = None;
+        if let Some(id) = &change.head {
+            head = messages::find_in(db, &session, id).map_err(failure)?;
+            if head.is_none() {
+                return Ok(Changed::NoSuchMessage);
+            }
+            session.head = Some(id.clone());
+        }
         session.version += 1;
         session.updated_at = now;
-        update(db, &session).map_err(failure)?;
+        update(db, &session, head.map(|head| head.seq)).map_err(failure)?;
         Ok(Changed::Done(session))
     })
 }
 
-fn update(db: &Connection, session: &Session) -> Result<()> {
+/// Lets the active path of a session end at a message.
+pub(super) fn set_head(
+    db: &Connection,
+    session: &Session,
+    head: &Place,
+    now: Timestamp,
+) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE session SET head = ?3, head_id = ?4, version = version + 1, updated_at = ?5,
+           changed = ?6
+         WHERE owner = ?1 AND number = ?2",
+    )?
+    .execute((
+        session.owner.as_str(),
+        session.number,
+        head.seq,
+        head.id.as_str(),
+        now.0,
+        feed::next(db, &session.owner)?,
+    ))
+    .map(drop)
+}
+
+pub(super) fn name(
+    db: &Connection,
+    owner: &Cuid,
+    session: i64,
+    title: &Title,
+    now: Timestamp,
+) -> Result<bool> {
+    let named = db
+        .prepare_cached(
+            "UPDATE session SET title = ?3, named = 1, version = version + 1, updated_at = ?4,
+               changed = ?5
+             WHERE owner = ?1 AND number = ?2 AND named = 0",
+        )?
+        .execute((
+            owner.as_str(),
+            session,
+            title.as_str(),
+            now.0,
+            feed::next(db, owner)?,
+        ))?;
+    Ok(named > 0)
+}
+
+fn update(db: &Connection, session: &Session, head: Option<i64>) -> Result<()> {
     db.prepare_cached(
         "UPDATE session SET title = ?3, system_message = ?4, status = ?5, version = ?6,
-           updated_at = ?7
+           updated_at = ?7, named = ?8, model = ?9, head = coalesce(?10, head), head_id = ?11,
+           changed = ?12
          WHERE owner = ?1 AND number = ?2",
     )?
     .execute((
@@ -185,6 +253,11 @@ fn update(db: &Connection, session: &Session) -> Result<()> {
         session.status.as_str(),
         session.version,
         session.updated_at.0,
+        session.named,
+        session.model.as_ref().map(ModelName::as_str),
+        head,
+        session.head.as_ref().map(Cuid::as_str),
+        feed::next(db, &session.owner)?,
     ))
     .map(drop)
 }
@@ -204,13 +277,26 @@ pub(super) fn delete(
         if !precondition.allows(session.version) {
             return Ok(Deleted::Stale);
         }
-        db.prepare_cached("DELETE FROM session WHERE owner = ?1 AND number = ?2")
-            .and_then(|mut statement| statement.execute((owner.as_str(), session.number)))
-            .map_err(failure)?;
+        for table in EVERYTHING {
+            db.prepare_cached(table)
+                .and_then(|mut statement| statement.execute((owner.as_str(), session.number)))
+                .map_err(failure)?;
+        }
+        usage::forget_session(db, owner, session.number).map_err(failure)?;
         idempotency::forget(db, owner, session.number)?;
+        feed::note_deletion(db, owner, &session.id, now).map_err(failure)?;
         Ok(Deleted::Done)
     })
 }
+
+/// Deletes a session with everything in it.
+const EVERYTHING: [&str; 4] = [
+    "DELETE FROM reply_event WHERE owner = ?1 AND reply IN
+       (SELECT id FROM reply WHERE owner = ?1 AND session = ?2)",
+    "DELETE FROM reply WHERE owner = ?1 AND session = ?2",
+    "DELETE FROM message WHERE owner = ?1 AND session = ?2",
+    "DELETE FROM session WHERE owner = ?1 AND number = ?2",
+];
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
@@ -224,6 +310,13 @@ struct Saved {
     version: i64,
     created_at: i64,
     updated_at: i64,
+    // Older outcomes have none of these.
+    #[serde(default)]
+    named: bool,
+    #[serde(default)]
+    model: Option<String>,
+    #[serde(default)]
+    head: Option<String>,
 }
 
 impl Outcome for Session {
@@ -239,6 +332,9 @@ impl Outcome for Session {
             version: self.version,
             created_at: self.created_at.0,
             updated_at: self.updated_at.0,
+            named: self.named,
+            model: self.model.as_ref().map(ToString::to_string),
+            head: self.head.as_ref().map(ToString::to_string),
         };
         serde_json::to_string(&saved).ok()
     }
@@ -260,6 +356,9 @@ impl Outcome for Session {
             version: saved.version,
             created_at: Timestamp(saved.created_at),
             updated_at: Timestamp(saved.updated_at),
+            named: saved.named,
+            model: saved.model.and_then(|name| ModelName::parse(&name).ok()),
+            head: saved.head.and_then(|id| Cuid::parse(&id).ok()),
         })
     }
 }
@@ -268,14 +367,14 @@ impl Outcome for Changed {
     fn save(&self) -> Option<String> {
         match self {
             Self::Done(session) => session.save(),
-            Self::Missing | Self::Stale => None,
+            Self::Missing | Self::Stale | Self::NoSuchMessage => None,
         }
     }
 
     fn session(&self) -> Option<i64> {
         match self {
             Self::Done(session) => session.session(),
-            Self::Missing | Self::Stale => None,
+            Self::Missing | Self::Stale | Self::NoSuchMessage => None,
         }
     }
 

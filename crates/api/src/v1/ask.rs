@@ -1,0 +1,170 @@
+//! A question and its whole answer in one request, as simple front ends want it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::response::sse::Event as Frame;
+use chat::types::{Delta, Event, MessageText, Parent, WhenBusy};
+use chat::{Chat, Error, PromptDraft, ReplyDraft, Watch};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::envelope::{Envelope, envelope};
+use crate::answer::json;
+use crate::auth::Auth;
+use crate::extract::{Change, present, session_key};
+use crate::fault::Fault;
+use crate::{schema, sse};
+
+pub(super) async fn logged_in(
+    State(chat): State<Arc<Chat>>,
+    Auth(caller): Auth,
+    change: Change<Question>,
+) -> Result<Response, Fault> {
+    let Question {
+        prompt,
+        chat_id,
+        stream,
+    } = change.body;
+    let key = session_key(&chat_id, "chatId")?;
+    let draft = ReplyDraft {
+        prompt: PromptDraft::New {
+            parent: Parent::Head,
+            text: text(&prompt)?,
+        },
+        model: None,
+        when_busy: WhenBusy::Queue,
+    };
+    let reply = chat.begin_reply(&caller, key.clone(), draft, change.terms.once);
+    let reply = reply.await?;
+    if stream.unwrap_or_default() {
+        let watch = chat.watch_reply(&caller, &key, &reply.id, 1).await?;
+        return Ok(frames(pieces_of(watch)));
+    }
+    let answer = chat.answer(&caller, &key, &reply.id).await?;
+    Ok(json(StatusCode::OK, &answered(&answer)))
+}
+
+pub(super) async fn guest(
+    State(chat): State<Arc<Chat>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    change: Change<GuestQuestion>,
+) -> Result<Response, Fault> {
+    let GuestQuestion { prompt, stream } = change.body;
+    let pieces = chat.answer_guest(address.ip(), &text(&prompt)?).await?;
+    if stream.unwrap_or_default() {
+        return Ok(frames(pieces));
+    }
+    let answer: String = pieces.try_collect().await?;
+    Ok(json(StatusCode::OK, &answered(&answer)))
+}
+
+fn text(prompt: &str) -> Result<MessageText, Fault> {
+    MessageText::parse(prompt).map_err(|error| Fault::invalid("prompt", error))
+}
+
+/// What a reply says, piece by piece. A front end that only appends has no way to forget: when a
+/// new attempt begins, what was said ends in an error.
+fn pieces_of(watch: Watch) -> impl Stream<Item = Result<String, Error>> + Send {
+    stream::unfold(Some(watch), async |watch| {
+        let mut watch = watch?;
+        loop {
+            let failed = match watch.next().await {
+                Ok(Some(event)) => match event.event {
+                    Event::Delta(Delta::Text(text)) => return Some((Ok(text), Some(watch))),
+                    Event::Finished(ending) => Error::ReplyFailed(ending.error?),
+                    Event::Reset { .. } => Error::StillWriting,
+                    _ => continue,
+                },
+                Ok(None) => Error::StillWriting,
+                Err(error) => error,
+            };
+            return Some((Err(failed), None));
+        }
+    })
+}
+
+/// Pieces as this dialect streams them; the last line is `data: [DONE]`.
+fn frames(pieces: impl Stream<Item = Result<String, Error>> + Send + 'static) -> Response {
+    let frames = pieces.map(|piece| {
+        let data = match piece {
+            Ok(text) => json!({ "response": text }),
+            Err(error) => json!({ "error": Fault::Chat(error).message() }),
+        };
+        Frame::default().data(data.to_string())
+    });
+    let done = stream::iter([Frame::default().data("[DONE]")]);
+    sse::answer(frames.chain(done).map(Ok))
+}
+
+pub(super) fn answered(response: &str) -> Envelope<Answer<'_>> {
+    let answer = Answer { response };
+    envelope(StatusCode::OK, "Message answered successfully", answer)
+}
+
+/// A question in a chat.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Question {
+    #[schemars(length(min = 1, max = chat::limits::MESSAGE_CHARS), regex(pattern = schema::NOT_BLANK))]
+    prompt: String,
+    #[schemars(regex(pattern = schema::SESSION_KEY))]
+    chat_id: String,
+    /// Whether the answer comes as it is written.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "bool", extend("default" = false))]
+    stream: Option<bool>,
+}
+
+/// A question of somebody without an account.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(super) struct GuestQuestion {
+    #[schemars(length(min = 1, max = chat::limits::MESSAGE_CHARS), regex(pattern = schema::NOT_BLANK))]
+    prompt: String,
+    /// Whether the answer comes as it is written.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "bool", extend("default" = false))]
+    stream: Option<bool>,
+}
+
+impl Question {
+    pub(super) fn example() -> Self {
+        Self {
+            prompt: "What is a monad?".into(),
+            chat_id: "clqb6q2rl0003v3k8b2g8n5xd".into(),
+            stream: None,
+        }
+    }
+}
+
+impl GuestQuestion {
+    pub(super) fn example() -> Self {
+        Self {
+            prompt: "What is a monad?".into(),
+            stream: None,
+        }
+    }
+}
+
+/// A whole answer.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Answer<'a> {
+    response: &'a str,
+}
+
+/// How the stream of an answer looks.
+pub(super) const STREAM: &str = "data: {\"response\":\"A \"}\n\ndata: {\"response\":\"monad \"}\n\n\
+    …\n\ndata: [DONE]\n\n";

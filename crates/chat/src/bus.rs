@@ -1,0 +1,136 @@
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::broadcast::{self, Receiver, Sender};
+
+use crate::limits;
+use crate::types::{Cuid, NumberedEvent};
+
+/// Tells those who watch what was committed. It may lose anything: whoever misses something reads
+/// the rows.
+#[derive(Default)]
+pub(crate) struct Bus {
+    /// By owner and reply: its events.
+    pub(crate) replies: Channels<(Cuid, Cuid), Arc<[NumberedEvent]>>,
+    /// By owner: that something has changed.
+    pub(crate) changes: Channels<Cuid, ()>,
+}
+
+/// Channels that exist as long as somebody listens.
+pub(crate) struct Channels<K, T>(Arc<Mutex<HashMap<K, Sender<T>>>>);
+
+impl<K, T> Default for Channels<K, T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash, T: Clone> Channels<K, T> {
+    /// Tells all who listen at `key`, and waits for none.
+    pub(crate) fn tell(&self, key: &K, news: T) {
+        if let Some(sender) = lock(&self.0).get(key) {
+            // Nobody may be left.
+            let _ = sender.send(news);
+        }
+    }
+
+    /// Ends what is listened to at `key`.
+    pub(crate) fn close(&self, key: &K) {
+        lock(&self.0).remove(key);
+    }
+
+    /// How many listen, at all keys together.
+    pub(crate) fn listeners(&self) -> usize {
+        lock(&self.0).values().map(Sender::receiver_count).sum()
+    }
+
+    /// Listens from now on.
+    pub(crate) fn listen(&self, key: K) -> Listener<K, T> {
+        let mut channels = lock(&self.0);
+        let sender = channels
+            .entry(key.clone())
+            .or_insert_with(|| broadcast::channel(limits::EVENTS_LIVE).0);
+        Listener {
+            news: sender.subscribe(),
+            channels: self.0.clone(),
+            key,
+        }
+    }
+}
+
+/// Somebody who listens until it is dropped.
+pub(crate) struct Listener<K: Eq + Hash, T> {
+    news: Receiver<T>,
+    channels: Arc<Mutex<HashMap<K, Sender<T>>>>,
+    key: K,
+}
+
+/// What a listener hears.
+pub(crate) enum Heard<T> {
+    /// This.
+    News(T),
+    /// That it has missed something.
+    Gap,
+    /// That there is nothing more to hear.
+    Closed,
+}
+
+impl<K: Eq + Hash, T: Clone> Listener<K, T> {
+    pub(crate) async fn hear(&mut self) -> Heard<T> {
+        match self.news.recv().await {
+            Ok(news) => Heard::News(news),
+            Err(broadcast::error::RecvError::Lagged(_)) => Heard::Gap,
+            Err(broadcast::error::RecvError::Closed) => Heard::Closed,
+        }
+    }
+}
+
+impl<K: Eq + Hash, T> Drop for Listener<K, T> {
+    fn drop(&mut self) {
+        let mut channels = lock(&self.channels);
+        if channels
+            .get(&self.key)
+            .is_some_and(|sender| sender.receiver_count() <= 1)
+        {
+            channels.remove(&self.key);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_channel_is_there_as_long_as_somebody_listens() {
+        let channels = Channels::<u8, u8>::default();
+        channels.tell(&1, 7);
+        let mut one = channels.listen(1);
+        let mut two = channels.listen(1);
+        channels.tell(&1, 8);
+        assert!(matches!(one.hear().await, Heard::News(8)));
+        drop(one);
+        channels.tell(&1, 9);
+        assert!(matches!(two.hear().await, Heard::News(8)));
+        assert!(matches!(two.hear().await, Heard::News(9)));
+        drop(two);
+        assert!(lock(&channels.0).is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_lags_behind_is_told_so() {
+        let channels = Channels::<u8, usize>::default();
+        let mut slow = channels.listen(1);
+        for number in 0..=limits::EVENTS_LIVE {
+            channels.tell(&1, number);
+        }
+        assert!(matches!(slow.hear().await, Heard::Gap));
+        channels.close(&1);
+        while !matches!(slow.hear().await, Heard::Closed) {}
+    }
+}

@@ -1,0 +1,216 @@
+//! What writes replies: a worker for each session that has one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::bus::Bus;
+use crate::contracts::{Claimed, Clock, Entropy, Store};
+use crate::error::Error;
+use crate::event_log::{self, EventLog};
+use crate::limits;
+use crate::models::Models;
+use crate::reply_task;
+use crate::types::{Cuid, CuidMint, NumberedEvent, Timestamp};
+
+/// What writes replies, and tells those who watch.
+pub(crate) struct Engine {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) models: Models,
+    pub(crate) bus: Bus,
+    pub(crate) log: EventLog,
+    /// Whether models give sessions their titles.
+    pub(crate) titles: bool,
+    /// Ends what is watched, and what looks for work.
+    pub(crate) closing: CancellationToken,
+    tasks: TaskTracker,
+    workers: Mutex<HashMap<Place, Worker>>,
+    slots: Arc<Semaphore>,
+    entries: Mutex<Option<mpsc::Receiver<event_log::Entry>>>,
+    cuids: CuidMint,
+}
+
+/// Where a reply is written: an owner, and the number of one of its sessions.
+type Place = (Cuid, i64);
+
+/// What is known of a worker from outside.
+struct Worker {
+    /// Whether there may be something new for it.
+    again: bool,
+    /// The reply that it is to stop.
+    stop: watch::Sender<Option<Cuid>>,
+}
+
+impl Engine {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        models: Models,
+        titles: bool,
+    ) -> Self {
+        let (log, entries) = EventLog::new();
+        Self {
+            store,
+            clock,
+            entropy,
+            models,
+            bus: Bus::default(),
+            log,
+            titles,
+            closing: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            workers: Mutex::default(),
+            slots: Arc::new(Semaphore::new(limits::REPLIES_RUNNING)),
+            entries: Mutex::new(Some(entries)),
+            cuids: CuidMint::default(),
+        }
+    }
+
+    /// Takes up what has been left lying, and goes on to do so until it is closed.
+    pub(crate) async fn run(self: Arc<Self>) {
+        let entries = lock(&self.entries).take();
+        if let Some(entries) = entries {
+            let log = event_log::run(self.store.clone(), self.clock.clone(), entries);
+            tokio::spawn(log);
+        }
+        let mut every = tokio::time::interval(limits::RECOVERY);
+        loop {
+            tokio::select! {
+                () = self.closing.cancelled() => return,
+                _ = every.tick() => {}
+            }
+            match self
+                .store
+                .stranded(self.clock.now(), limits::REPLIES_RUNNING as u32)
+                .await
+            {
+                Ok(places) => {
+                    for (owner, session) in places {
+                        self.wake(&owner, session);
+                    }
+                }
+                Err(error) => tracing::error!(%error, "stranded replies can't be looked for"),
+            }
+        }
+    }
+
+    /// Lets nobody watch any longer and no reply begin, and waits until those that are being
+    /// written have ended.
+    pub(crate) async fn close(&self) {
+        self.closing.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Sees to it that a session's replies are written.
+    pub(crate) fn wake(self: &Arc<Self>, owner: &Cuid, session: i64) {
+        if self.closing.is_cancelled() {
+            return;
+        }
+        let place = (owner.clone(), session);
+        let mut workers = lock(&self.workers);
+        if let Some(worker) = workers.get_mut(&place) {
+            worker.again = true;
+            return;
+        }
+        // Without a slot the reply stays queued, and is found again when it is looked for.
+        let Ok(slot) = self.slots.clone().try_acquire_owned() else {
+            return;
+        };
+        let (stop, stopped) = watch::channel(None);
+        let worker = Worker { again: false, stop };
+        workers.insert(place.clone(), worker);
+        drop(workers);
+        let engine = self.clone();
+        self.tasks.spawn(async move {
+            engine.work(&place, stopped).await;
+            drop(slot);
+        });
+    }
+
+    /// Runs something beside the replies that the end of the program waits for.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// Asks the worker of a session to stop a reply, if it is writing that one.
+    pub(crate) fn stop(&self, owner: &Cuid, session: i64, reply: &Cuid) {
+        if let Some(worker) = lock(&self.workers).get(&(owner.clone(), session)) {
+            worker.stop.send_replace(Some(reply.clone()));
+        }
+    }
+
+    /// How many sessions have a reply that is being written.
+    pub(crate) fn workers(&self) -> usize {
+        lock(&self.workers).len()
+    }
+
+    /// Tells those who watch a reply.
+    pub(crate) fn publish(&self, owner: &Cuid, reply: &Cuid, events: Arc<[NumberedEvent]>) {
+        let key = (owner.clone(), reply.clone());
+        self.bus.replies.tell(&key, events);
+    }
+
+    /// Tells an owner's devices that something has changed.
+    pub(crate) fn changed(&self, owner: &Cuid) {
+        self.bus.changes.tell(owner, ());
+    }
+
+    pub(crate) fn mint(&self, now: Timestamp) -> Cuid {
+        self.cuids.mint(now, &*self.entropy)
+    }
+
+    /// Writes a session's replies, one after the other, until there is none left.
+    async fn work(self: &Arc<Self>, place: &Place, mut stopped: watch::Receiver<Option<Cuid>>) {
+        let (owner, session) = place;
+        loop {
+            let claimed = if self.closing.is_cancelled() {
+                Ok(Claimed::Nothing)
+            } else {
+                let now = self.clock.now();
+                self.store.claim_reply(owner.clone(), *session, now).await
+            };
+            match claimed {
+                Ok(Claimed::Work(work)) => {
+                    let reply = work.reply.id.clone();
+                    self.publish(owner, &reply, work.events.clone().into());
+                    self.changed(owner);
+                    Box::pin(reply_task::write(self, owner, *work, &mut stopped)).await;
+                    self.changed(owner);
+                }
+                Ok(Claimed::Ended { reply, events }) => {
+                    self.publish(owner, &reply, events.into());
+                    self.changed(owner);
+                }
+                Ok(Claimed::Nothing) => {
+                    let mut workers = lock(&self.workers);
+                    match workers.get_mut(place) {
+                        Some(worker) if worker.again && !self.closing.is_cancelled() => {
+                            worker.again = false;
+                        }
+                        _ => {
+                            workers.remove(place);
+                            return;
+                        }
+                    }
+                }
+                Err(error) => {
+                    // It is found again when what is stranded is looked for.
+                    tracing::error!(error = %Error::from(error), "a reply can't be claimed");
+                    lock(&self.workers).remove(place);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

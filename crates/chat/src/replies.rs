@@ -1,0 +1,249 @@
+//! Replies: begin, find, list, watch, wait, stop; and what they cost.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::chat::Chat;
+use crate::contracts::{Begun, NewReply, Prompt, Stopped};
+use crate::error::Error;
+use crate::limits;
+use crate::models::Model;
+use crate::types::{
+    Caller, Cuid, Delta, Event, MessageText, ModelName, Once, Parent, Part, Reply, SessionKey,
+    Span, UsageReport, WhenBusy,
+};
+use crate::watch::Watch;
+
+/// A reply that somebody wants.
+#[derive(Clone, Debug)]
+pub struct ReplyDraft {
+    /// What is to be answered.
+    pub prompt: PromptDraft,
+    /// Who is to write it; `None` for the session's model.
+    pub model: Option<ModelName>,
+    /// What happens if the session has another one that has not ended.
+    pub when_busy: WhenBusy,
+}
+
+/// What is to be answered.
+#[derive(Clone, Debug)]
+pub enum PromptDraft {
+    /// Something new.
+    New {
+        /// What it follows.
+        parent: Parent,
+        /// What it says.
+        text: MessageText,
+    },
+    /// A person's message that is there already, once more.
+    Existing(Cuid),
+}
+
+impl Chat {
+    /// Accepts a reply, which is on disk then and will be written, whoever watches. With the key
+    /// of an earlier one it is that one.
+    ///
+    /// Errors: [`Error::NotFound`], [`Error::NoSuchMessage`], [`Error::UnknownModel`],
+    /// [`Error::NoModels`], [`Error::SessionBusy`], [`Error::QueueFull`], [`Error::KeyReused`].
+    pub async fn begin_reply(
+        &self,
+        caller: &Caller,
+        session: SessionKey,
+        draft: ReplyDraft,
+        once: Option<Once>,
+    ) -> Result<Reply, Error> {
+        let model = self.model_for(caller, &session, draft.model).await?;
+        let now = self.clock.now();
+        let prompt = match draft.prompt {
+            PromptDraft::New { parent, text } => Prompt::New {
+                id: self.mint(now),
+                parent,
+                content: vec![Part::Text(text.as_str().to_owned())],
+            },
+            PromptDraft::Existing(id) => Prompt::Existing(id),
+        };
+        let new = NewReply {
+            id: self.mint(now),
+            owner: caller.id().clone(),
+            session,
+            prompt,
+            message: self.mint(now),
+            model,
+            when_busy: draft.when_busy,
+            created_at: now,
+        };
+        match self.store.begin_reply(new, once).await? {
+            Begun::Done {
+                reply,
+                session,
+                interrupted,
+            } => {
+                if let Some(interrupted) = interrupted {
+                    self.engine.stop(caller.id(), session, &interrupted);
+                }
+                self.engine.changed(caller.id());
+                self.engine.wake(caller.id(), session);
+                Ok(reply)
+            }
+            Begun::Missing => Err(Error::NotFound),
+            Begun::NoSuchParent | Begun::NoSuchPrompt => {
+                Err(Error::NoSuchMessage { field: "parentId" })
+            }
+            Begun::Busy => Err(Error::SessionBusy),
+            Begun::QueueFull => Err(Error::QueueFull),
+        }
+    }
+
+    /// Who writes a reply: the model that is named, the session's, or the server's first one. One
+    /// that the session was given and that is gone since is no obstacle.
+    async fn model_for(
+        &self,
+        caller: &Caller,
+        session: &SessionKey,
+        named: Option<ModelName>,
+    ) -> Result<ModelName, Error> {
+        let models = &self.engine.models;
+        if let Some(name) = named {
+            return match models.find(&name) {
+                Some(_) => Ok(name),
+                None => Err(Error::UnknownModel),
+            };
+        }
+        let session = self.session(caller, session).await?;
+        let chosen = session.model.filter(|name| models.find(name).is_some());
+        let first = || models.all().first().map(|model| model.name.clone());
+        chosen.or_else(first).ok_or(Error::NoModels)
+    }
+
+    /// The models that replies can be written by, the default one first.
+    pub fn models(&self) -> &[Model] {
+        self.engine.models.all()
+    }
+
+    /// A reply of one of the caller's sessions. Errors: [`Error::NotFound`].
+    pub async fn reply(
+        &self,
+        caller: &Caller,
+        session: &SessionKey,
+        id: &Cuid,
+    ) -> Result<Reply, Error> {
+        let reply = self.store.reply(caller.id(), session, id).await?;
+        reply.ok_or(Error::NotFound)
+    }
+
+    /// The replies of one of the caller's sessions that have not ended, the next one first.
+    /// Errors: [`Error::NotFound`].
+    pub async fn open_replies(
+        &self,
+        caller: &Caller,
+        session: &SessionKey,
+    ) -> Result<Vec<Reply>, Error> {
+        let open = self.store.open_replies(caller.id(), session).await?;
+        open.ok_or(Error::NotFound)
+    }
+
+    /// A reply's events from that number on, up to its end. Errors: [`Error::NotFound`].
+    pub async fn watch_reply(
+        &self,
+        caller: &Caller,
+        session: &SessionKey,
+        id: &Cuid,
+        from: i64,
+    ) -> Result<Watch, Error> {
+        let reply = self.reply(caller, session, id).await?;
+        Ok(Watch::new(&self.engine, caller, &reply, from))
+    }
+
+    /// A reply once it has ended, or as it is when that takes longer than `most`.
+    /// Errors: [`Error::NotFound`].
+    pub async fn wait_for_reply(
+        &self,
+        caller: &Caller,
+        session: &SessionKey,
+        id: &Cuid,
+        most: Duration,
+    ) -> Result<Reply, Error> {
+        let mut watch = self.watch_reply(caller, session, id, 1).await?;
+        // Whatever ends it: what counts is the reply as it then is.
+        let _ = timeout(most, async {
+            while let Ok(Some(event)) = watch.next().await {
+                if matches!(event.event, Event::Finished(_)) {
+                    break;
+                }
+            }
+        })
+        .await;
+        self.reply(caller, session, id).await
+    }
+
+    /// What a reply says, once it has ended.
+    ///
+    /// Errors: [`Error::NotFound`], [`Error::ReplyFailed`], [`Error::StillWriting`] when that takes
+    /// longer than [`ANSWER_TIME`](limits::ANSWER_TIME).
+    pub async fn answer(
+        &self,
+        caller: &Caller,
+        session: &SessionKey,
+        id: &Cuid,
+    ) -> Result<String, Error> {
+        let mut watch = self.watch_reply(caller, session, id, 1).await?;
+        let reading = async {
+            let mut text = String::new();
+            while let Some(event) = watch.next().await? {
+                match event.event {
+                    Event::Delta(Delta::Text(delta)) => text.push_str(&delta),
+                    Event::Reset { .. } => text.clear(),
+                    Event::Finished(ending) => {
+                        return match ending.error {
+                            Some(error) => Err(Error::ReplyFailed(error)),
+                            None => Ok(text),
+                        };
+                    }
+                    _ => {}
+                }
+            }
+            Err(Error::StillWriting)
+        };
+        timeout(limits::ANSWER_TIME, reading)
+            .await
+            .unwrap_or(Err(Error::StillWriting))
+    }
+
+    /// Stops a reply, and gives it as it is then: ended, unless that takes longer than
+    /// [`STOP_TIME`](limits::STOP_TIME). What was there of it is kept; one that has ended stays as
+    /// it is. Errors: [`Error::NotFound`].
+    pub async fn stop_reply(
+        &self,
+        caller: &Caller,
+        session: &SessionKey,
+        id: &Cuid,
+    ) -> Result<Reply, Error> {
+        let owner = caller.id();
+        let now = self.clock.now();
+        let stopped = self
+            .engine
+            .store
+            .stop_reply(owner.clone(), session.clone(), id.clone(), now)
+            .await?;
+        match stopped {
+            None => Err(Error::NotFound),
+            Some(Stopped::Before) => self.reply(caller, session, id).await,
+            Some(Stopped::Ended(events)) => {
+                self.engine.publish(owner, id, events.into());
+                self.engine.changed(owner);
+                self.reply(caller, session, id).await
+            }
+            Some(Stopped::Asked(number)) => {
+                self.engine.stop(owner, number, id);
+                self.wait_for_reply(caller, session, id, limits::STOP_TIME)
+                    .await
+            }
+        }
+    }
+
+    /// What models have cost the caller in a span of time.
+    pub async fn usage(&self, caller: &Caller, span: Span) -> Result<UsageReport, Error> {
+        Ok(self.store.usage(caller.id(), span).await?)
+    }
+}

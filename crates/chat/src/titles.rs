@@ -1,0 +1,174 @@
+//! Titles that models give to sessions which nobody has given one.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+
+use crate::contracts::{Piece, Question, Turn, Work};
+use crate::engine::Engine;
+use crate::limits;
+use crate::models::Model;
+use crate::types::{
+    Cuid, Delta, MessageRole, MessageView, PageSize, SessionKey, Title, TokenUsage,
+};
+
+/// Characters of a title that was not given by a person.
+const TITLE_CHARS: usize = 60;
+/// Characters of each message that the model reads for it.
+const READ_CHARS: usize = 2_000;
+/// Tokens that a title may take.
+const TITLE_TOKENS: u32 = 60;
+
+const INSTRUCTION: &str = "Give this conversation a title of two to six words, in its own \
+    language. Answer with the title alone, without quotation marks.";
+
+/// Gives the reply's session a title in the background, if it has none.
+pub(crate) fn give(engine: &Arc<Engine>, owner: &Cuid, work: &Work) {
+    if !engine.titles || work.session.named {
+        return;
+    }
+    let Some(model) = engine.models.find(&work.reply.model).cloned() else {
+        return;
+    };
+    let (engine, owner, work) = (engine.clone(), owner.clone(), work.clone());
+    engine.clone().spawn(async move {
+        let closing = engine.closing.clone();
+        // A title is not worth waiting for: the next reply will give one.
+        closing
+            .run_until_cancelled(name(&engine, owner, &work, &model))
+            .await;
+    });
+}
+
+async fn name(engine: &Engine, owner: Cuid, work: &Work, model: &Model) {
+    let session = work.session.number;
+    let Some(turns) = turns(engine, &owner, work).await else {
+        return;
+    };
+    // What stands in for a model has no title to give, but the prompt makes a fair one.
+    let text = if model.is_demo {
+        turns.first().map(|turn| turn.text.clone())
+    } else {
+        ask(engine, &owner, session, model, turns).await
+    };
+    let Some(title) = text.as_deref().and_then(tidy) else {
+        return;
+    };
+    let now = engine.clock.now();
+    match engine
+        .store
+        .name_session(owner.clone(), session, title, now)
+        .await
+    {
+        Ok(_) => engine.changed(&owner),
+        Err(error) => tracing::error!(%error, "a session can't be given its title"),
+    }
+}
+
+/// The prompt and the answer to it, shortened.
+async fn turns(engine: &Engine, owner: &Cuid, work: &Work) -> Option<Vec<Turn>> {
+    let key = SessionKey::Number(work.session.number);
+    let size = PageSize::new(limits::PAGE_ITEMS).unwrap_or_default();
+    let page = engine
+        .store
+        .messages(owner, &key, MessageView::Tree, None, size);
+    let page = page.await.ok().flatten()?;
+    let of = |id: &Cuid| {
+        let message = page.items.iter().find(|message| message.id == *id)?;
+        let text: String = message.text().chars().take(READ_CHARS).collect();
+        let role = message.role;
+        (!text.is_empty()).then_some(Turn { role, text })
+    };
+    let turns: Vec<_> = [of(&work.reply.prompt), of(&work.reply.message)]
+        .into_iter()
+        .flatten()
+        .collect();
+    (!turns.is_empty()).then_some(turns)
+}
+
+async fn ask(
+    engine: &Engine,
+    owner: &Cuid,
+    session: i64,
+    model: &Model,
+    mut turns: Vec<Turn>,
+) -> Option<String> {
+    turns.push(Turn {
+        role: MessageRole::User,
+        text: INSTRUCTION.to_owned(),
+    });
+    let question = Question {
+        model: model.name.as_str().to_owned(),
+        system: INSTRUCTION.to_owned(),
+        messages: turns,
+        max_output_tokens: Some(TITLE_TOKENS),
+    };
+    let (mut text, mut usage) = (String::new(), None::<TokenUsage>);
+    let mut pieces = model.provider.ask(question).await.ok()?;
+    while let Some(piece) = pieces.next().await {
+        match piece.ok()? {
+            Piece::Delta(Delta::Text(delta)) => text.push_str(&delta),
+            Piece::Delta(Delta::Reasoning(_)) => {}
+            Piece::Usage(cost) => usage = Some(cost),
+            Piece::End(_) => break,
+        }
+        if text.len() > READ_CHARS {
+            return None;
+        }
+    }
+    if let Some(usage) = usage {
+        let now = engine.clock.now();
+        let id = engine.mint(now);
+        let name = model.name.clone();
+        let noted = engine
+            .store
+            .note_usage(owner.clone(), session, id, name, usage, now);
+        if let Err(error) = noted.await {
+            tracing::error!(%error, "what a title cost can't be noted");
+        }
+    }
+    Some(text)
+}
+
+/// The first line without quotation marks, cut at a word.
+fn tidy(text: &str) -> Option<Title> {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+    let line = line.trim_matches(|c: char| "\"'`*#“”„«» ".contains(c));
+    let mut title: String = line.chars().take(TITLE_CHARS).collect();
+    if title.len() < line.len() {
+        let whole = title.rfind(' ').unwrap_or(title.len());
+        title.truncate(whole);
+        title.push('…');
+    }
+    Title::parse(title.trim()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_a_model_says_makes_a_short_title_or_none(text: String) {
+            if let Some(title) = tidy(&text) {
+                prop_assert!(title.as_str().chars().count() <= TITLE_CHARS + 1);
+                prop_assert!(!title.as_str().contains('\n'));
+            }
+        }
+    }
+
+    #[test]
+    fn a_title_is_one_line_without_marks_cut_at_a_word() {
+        let title = |text| tidy(text).map(|title| title.to_string());
+        assert_eq!(
+            title("\n \"Plans for May\"\n\nOr so"),
+            Some("Plans for May".into())
+        );
+        let long = "What is the difference between a process and a thread in Linux?";
+        let short = "What is the difference between a process and a thread in…";
+        assert_eq!(title(long), Some(short.into()));
+        assert_eq!(title("  \n "), None);
+    }
+}

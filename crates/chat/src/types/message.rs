@@ -1,0 +1,129 @@
+use super::{Cuid, FinishReason, InvalidChoice, ModelName, ReplyStatus, Timestamp, TokenUsage};
+
+/// A message of a session. It never changes once it has ended: an edit is a sibling of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its identifier.
+    pub id: Cuid,
+    /// The CUID of the session that it belongs to.
+    pub session: Cuid,
+    /// Its place in the session, from 1, in the order in which messages were accepted.
+    pub seq: i64,
+    /// How many messages lead to it from the first one, itself among them.
+    pub depth: u32,
+    /// The message that it follows; `None` for a first one.
+    pub parent: Option<Cuid>,
+    /// Who speaks.
+    pub role: MessageRole,
+    /// What is said, in order. Empty while a reply is being written.
+    pub content: Vec<Part>,
+    /// The model that wrote it.
+    pub model: Option<ModelName>,
+    /// What it cost.
+    pub usage: Option<TokenUsage>,
+    /// Why it ended; for a model's message.
+    pub finish_reason: Option<FinishReason>,
+    /// Whether it is complete; a model's message has the status of its reply.
+    pub status: ReplyStatus,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+}
+
+impl Message {
+    /// All of its text, without the reasoning.
+    pub fn text(&self) -> String {
+        let parts = self.content.iter();
+        parts
+            .filter_map(|part| match part {
+                Part::Text(text) => Some(text.as_str()),
+                Part::Reasoning(_) => None,
+            })
+            .collect()
+    }
+}
+
+/// A part of a message. Files and tool calls will be further kinds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// What is said.
+    Text(String),
+    /// What a model thought before it said it.
+    Reasoning(String),
+}
+
+impl Part {
+    /// What it says.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Reasoning(text) => text,
+        }
+    }
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageRole {
+    /// Whoever set the conversation up.
+    System,
+    /// A person, or a program in their place.
+    User,
+    /// A model.
+    Assistant,
+}
+
+impl MessageRole {
+    /// The role's name, in the database and on every wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        }
+    }
+
+    /// Reads a role's name.
+    pub fn parse(text: &str) -> Result<Self, InvalidChoice> {
+        match text {
+            "system" => Ok(Self::System),
+            "user" => Ok(Self::User),
+            "assistant" => Ok(Self::Assistant),
+            _ => Err(InvalidChoice("system, user, assistant")),
+        }
+    }
+}
+
+/// A message that is about to be appended.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    /// Its identifier.
+    pub id: Cuid,
+    /// What it follows.
+    pub parent: Parent,
+    /// Who speaks.
+    pub role: MessageRole,
+    /// What is said.
+    pub content: Vec<Part>,
+    /// The model that wrote it, if one did.
+    pub model: Option<ModelName>,
+}
+
+/// What a new message follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parent {
+    /// The last message of the active path; among messages that are appended together, the one
+    /// before.
+    Head,
+    /// Nothing: it begins a branch of its own.
+    Root,
+    /// That message.
+    Message(Cuid),
+}
+
+/// Which of a session's messages are listed, from the newest to the oldest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageView {
+    /// The active path: the head, its parent, and so on.
+    Path,
+    /// All, on every branch, by their place in the session.
+    Tree,
+}

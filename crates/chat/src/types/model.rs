@@ -1,0 +1,47 @@
+use super::Timestamp;
+
+/// What a model costs: tokens in and out, as its provider counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenUsage {
+    /// Tokens that it read.
+    pub input_tokens: u64,
+    /// Tokens that it wrote.
+    pub output_tokens: u64,
+}
+
+/// Usage within a span of time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageReport {
+    /// For each session, the one with the newest use first; those beyond the limit are only in the
+    /// sum.
+    pub sessions: Vec<SessionUsage>,
+    /// The sum, with that of sessions which have been deleted since.
+    pub total: UsageSum,
+}
+
+/// Usage of one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionUsage {
+    /// The session's CUID.
+    pub session: super::Cuid,
+    /// Its sum.
+    pub sum: UsageSum,
+}
+
+/// How often a model was asked, and what that cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UsageSum {
+    /// Answers of a model that were counted: replies, and titles.
+    pub answers: u64,
+    /// Their tokens.
+    pub tokens: TokenUsage,
+}
+
+/// From one moment up to, and without, another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The first moment.
+    pub from: Timestamp,
+    /// The first moment that is no longer in it.
+    pub to: Timestamp,
+}

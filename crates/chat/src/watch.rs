@@ -1,0 +1,201 @@
+//! Watching: subscribe first, then read the rows, then follow. What is heard is only a hint; when
+//! there is a hole the rows are read again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout_at};
+
+use crate::bus::{Heard, Listener};
+use crate::contracts::{Changes, Fresh};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::limits;
+use crate::tokens::still_holds;
+use crate::types::{Caller, Cuid, Event, NumberedEvent, Reply};
+
+/// The events of one reply, each once and in order, up to its end.
+pub struct Watch {
+    engine: Arc<Engine>,
+    caller: Caller,
+    reply: Cuid,
+    /// The number of the next event.
+    next: i64,
+    /// What has been read and not been given yet.
+    ready: VecDeque<NumberedEvent>,
+    /// Heard, and not looked at yet.
+    live: Listener<(Cuid, Cuid), Arc<[NumberedEvent]>>,
+    /// Whether there may be rows that have not been read.
+    behind: bool,
+    ended: bool,
+    /// Whether the reply had ended before it was watched.
+    was_over: bool,
+    check_at: Instant,
+}
+
+impl Watch {
+    /// The events from the number `from` on.
+    pub(crate) fn new(engine: &Arc<Engine>, caller: &Caller, reply: &Reply, from: i64) -> Self {
+        let key = (caller.id().clone(), reply.id.clone());
+        Self {
+            live: engine.bus.replies.listen(key),
+            engine: engine.clone(),
+            caller: caller.clone(),
+            reply: reply.id.clone(),
+            next: from,
+            ready: VecDeque::new(),
+            behind: true,
+            ended: false,
+            was_over: reply.status.is_end(),
+            check_at: Instant::now() + limits::WATCH_CHECK,
+        }
+    }
+
+    /// The next event, as soon as it is on disk; `None` after the last one, when the reply is
+    /// deleted, when the server ends, and, within [`WATCH_CHECK`](limits::WATCH_CHECK), when the
+    /// watcher's token does not hold any longer.
+    pub async fn next(&mut self) -> Result<Option<NumberedEvent>, Error> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                self.next = event.number + 1;
+                self.ended = matches!(event.event, Event::Finished(_));
+                return Ok(Some(event));
+            }
+            if self.ended || self.engine.closing.is_cancelled() {
+                return Ok(None);
+            }
+            if Instant::now() >= self.check_at {
+                if !still_holds(&self.engine, &self.caller).await? {
+                    return Ok(None);
+                }
+                self.check_at = Instant::now() + limits::WATCH_CHECK;
+                self.behind = true;
+            }
+            if self.behind {
+                if !self.read().await? {
+                    return Ok(None);
+                }
+                continue;
+            }
+            self.hear().await;
+        }
+    }
+
+    /// Reads rows; `false` if the reply is gone.
+    async fn read(&mut self) -> Result<bool, Error> {
+        let owner = self.caller.id();
+        let events = self.engine.store.events(owner, &self.reply, self.next);
+        let Some(events) = events.await? else {
+            return Ok(false);
+        };
+        self.behind = events.len() >= limits::EVENTS_READ as usize;
+        // Who comes back behind the last event has nothing to wait for.
+        self.ended = events.is_empty() && self.was_over;
+        self.ready = events.into();
+        Ok(true)
+    }
+
+    /// Waits for something new.
+    async fn hear(&mut self) {
+        let closing = self.engine.closing.clone();
+        let heard = tokio::select! {
+            () = closing.cancelled() => return,
+            heard = timeout_at(self.check_at, self.live.hear()) => heard,
+        };
+        match heard {
+            // A look at the rows is due.
+            Err(_) => {}
+            Ok(Heard::News(events)) => {
+                let first = events.first().map_or(i64::MAX, |event| event.number);
+                self.behind = first > self.next;
+                if !self.behind {
+                    let unseen = events.iter().filter(|event| event.number >= self.next);
+                    self.ready.extend(unseen.cloned());
+                }
+            }
+            Ok(Heard::Gap) => self.behind = true,
+            Ok(Heard::Closed) => {
+                let key = (self.caller.id().clone(), self.reply.clone());
+                self.live = self.engine.bus.replies.listen(key);
+                self.behind = true;
+            }
+        }
+    }
+}
+
+/// What changes for one owner, in order, on all devices.
+pub struct Feed {
+    engine: Arc<Engine>,
+    caller: Caller,
+    after: Option<i64>,
+    ready: VecDeque<Fresh>,
+    live: Listener<Cuid, ()>,
+    behind: bool,
+    check_at: Instant,
+}
+
+/// What a feed tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Something has changed.
+    Fresh(Box<Fresh>),
+    /// What has changed can't be told: everything has to be read anew. The feed goes on behind
+    /// this cursor.
+    Reset(i64),
+}
+
+impl Feed {
+    pub(crate) fn new(engine: &Arc<Engine>, caller: &Caller, after: Option<i64>) -> Self {
+        Self {
+            live: engine.bus.changes.listen(caller.id().clone()),
+            engine: engine.clone(),
+            caller: caller.clone(),
+            after,
+            ready: VecDeque::new(),
+            behind: true,
+            check_at: Instant::now() + limits::WATCH_CHECK,
+        }
+    }
+
+    /// The next change; `None` when the server ends, and, within
+    /// [`WATCH_CHECK`](limits::WATCH_CHECK), when the watcher's token does not hold any longer.
+    pub async fn next(&mut self) -> Result<Option<News>, Error> {
+        loop {
+            if let Some(fresh) = self.ready.pop_front() {
+                self.after = Some(fresh.number);
+                return Ok(Some(News::Fresh(Box::new(fresh))));
+            }
+            if self.engine.closing.is_cancelled() {
+                return Ok(None);
+            }
+            if Instant::now() >= self.check_at {
+                if !still_holds(&self.engine, &self.caller).await? {
+                    return Ok(None);
+                }
+                self.check_at = Instant::now() + limits::WATCH_CHECK;
+                self.behind = true;
+            }
+            if self.behind {
+                let changes = self.engine.store.changes(self.caller.id(), self.after);
+                match changes.await? {
+                    Changes::Reset(last) => {
+                        self.after = Some(last);
+                        return Ok(Some(News::Reset(last)));
+                    }
+                    Changes::These(fresh) => {
+                        self.behind = fresh.len() >= limits::EVENTS_READ as usize;
+                        self.ready = fresh.into();
+                    }
+                }
+                continue;
+            }
+            let closing = self.engine.closing.clone();
+            tokio::select! {
+                () = closing.cancelled() => {}
+                heard = timeout_at(self.check_at, self.live.hear()) => {
+                    self.behind = heard.is_ok();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+use chat::limits;
+use chat::types::{
+    Cuid, ModelName, SessionUsage, Span, Timestamp, TokenUsage, UsageReport, UsageSum,
+};
+use rusqlite::{Connection, Result, Row};
+
+use super::columns::cuid;
+
+/// Notes what one answer of a model cost.
+pub(super) fn note(
+    db: &Connection,
+    owner: &Cuid,
+    session: i64,
+    id: &Cuid,
+    model: &ModelName,
+    usage: TokenUsage,
+    now: Timestamp,
+) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO usage (owner, at, id, session, session_id, model, input_tokens, output_tokens)
+         SELECT owner, ?3, ?4, number, id, ?5, ?6, ?7 FROM session
+         WHERE owner = ?1 AND number = ?2",
+    )?
+    .execute((
+        owner.as_str(),
+        session,
+        now.0,
+        id.as_str(),
+        model.as_str(),
+        usage.input_tokens,
+        usage.output_tokens,
+    ))
+    .map(drop)
+}
+
+pub(super) fn report(db: &Connection, owner: &Cuid, span: Span) -> Result<UsageReport> {
+    let (owner, from, to) = (owner.as_str(), span.from.0, span.to.0);
+    let total = db
+        .prepare_cached(
+            "SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0)
+             FROM usage WHERE owner = ?1 AND at >= ?2 AND at < ?3",
+        )?
+        .query_row((owner, from, to), |row| sum(row, 0))?;
+    let sessions = db
+        .prepare_cached(
+            "SELECT session_id, count(*), sum(input_tokens), sum(output_tokens)
+             FROM usage WHERE owner = ?1 AND at >= ?2 AND at < ?3 AND session IS NOT NULL
+             GROUP BY session_id ORDER BY max(at) DESC LIMIT ?4",
+        )?
+        .query_map((owner, from, to, limits::USAGE_SESSIONS), |row| {
+            Ok(SessionUsage {
+                session: cuid(row, 0)?,
+                sum: sum(row, 1)?,
+            })
+        })?
+        .collect::<Result<_>>()?;
+    Ok(UsageReport { sessions, total })
+}
+
+fn sum(row: &Row<'_>, at: usize) -> Result<UsageSum> {
+    Ok(UsageSum {
+        answers: row.get(at)?,
+        tokens: TokenUsage {
+            input_tokens: row.get(at + 1)?,
+            output_tokens: row.get(at + 2)?,
+        },
+    })
+}
+
+/// Leaves what a session cost in its owner's sum, without the session.
+pub(super) fn forget_session(db: &Connection, owner: &Cuid, session: i64) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE usage SET session = NULL, session_id = NULL WHERE owner = ?1 AND session = ?2",
+    )?
+    .execute((owner.as_str(), session))
+    .map(drop)
+}

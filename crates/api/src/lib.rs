@@ -96,6 +96,7 @@ fn cors(origins: Vec<Origin>) -> CorsLayer {
             header::IF_MATCH,
             extract::IDEMPOTENCY_KEY,
             observe::REQUEST_ID,
+            sse::LAST_EVENT_ID,
         ])
         .expose_headers([
             header::ETAG,

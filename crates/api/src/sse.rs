@@ -13,7 +13,7 @@ use crate::limits;
 
 /// What is said about something that is no number of an event.
 pub(crate) const NO_NUMBER: &str = "is not the number of an event";
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// An answer that goes on as long as there are events; a comment keeps a silent one alive.
 pub(crate) fn answer(

@@ -110,8 +110,10 @@ impl Chat {
                 None => Err(Error::UnknownModel),
             };
         }
-        let session = self.session(caller, session).await?;
-        let chosen = session.model.filter(|name| models.find(name).is_some());
+        // That the session is missing is for the store to say: it knows of retries too.
+        let session = self.store.session(caller.id(), session).await?;
+        let chosen = session.and_then(|session| session.model);
+        let chosen = chosen.filter(|name| models.find(name).is_some());
         let first = || models.all().first().map(|model| model.name.clone());
         chosen.or_else(first).ok_or(Error::NoModels)
     }

@@ -85,6 +85,7 @@ impl MessageQuery {
 /// One message, or a list of them.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("anyOf" = [{ "required": ["messages"] }, { "required": ["role", "content"] }]))]
 pub(super) struct NewMessages {
     /// Messages that follow one another.
     #[serde(

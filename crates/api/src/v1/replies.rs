@@ -189,6 +189,7 @@ pub(super) struct EventQuery {
 /// What is to be answered, and how: `prompt`, or `parentId`, or both.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("anyOf" = [{ "required": ["prompt"] }, { "required": ["parentId"] }]))]
 pub(super) struct NewReply {
     /// What the user says.
     #[serde(

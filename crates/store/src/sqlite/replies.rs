@@ -397,7 +397,8 @@ pub(super) fn append(
                 "INSERT INTO reply_event (owner, reply, number, kind, data)
                  SELECT owner, id, ?3, ?4, ?5 FROM reply
                  WHERE owner = ?1 AND id = ?2 AND status = 'running' AND attempt = ?6
-                   AND lease_until > ?7",
+                   AND lease_until > ?7
+                 ON CONFLICT DO NOTHING",
             )
             .and_then(|mut statement| {
                 statement.execute((

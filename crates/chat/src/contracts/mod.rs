@@ -2,14 +2,15 @@
 
 mod clock;
 mod entropy;
+mod outcomes;
 mod provider;
 mod store;
 
 pub use clock::Clock;
 pub use entropy::Entropy;
-pub use provider::{EndOfAnswer, Piece, Pieces, Provider, Question, Turn};
-pub use store::{
+pub use outcomes::{
     Admission, Append, Appended, Begun, Change, Changed, Changes, Claim, Claimed, Deleted, Finish,
-    Finished, Fresh, Kept, NewReply, Prompt, Registered, Stopped, Store, StoreError, TokenMade,
-    Work,
+    Finished, Fresh, Kept, NewReply, Prompt, Registered, Stopped, TokenMade, Work,
 };
+pub use provider::{EndOfAnswer, Piece, Pieces, Provider, Question, Turn};
+pub use store::{Store, StoreError};

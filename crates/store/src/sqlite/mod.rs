@@ -15,6 +15,7 @@ mod sessions;
 mod tokens;
 mod usage;
 mod writer;
+mod writing;
 
 use std::fs::File;
 
@@ -224,7 +225,7 @@ impl Store for Sqlite {
         session: i64,
         now: Timestamp,
     ) -> Result<Claimed, StoreError> {
-        let work = move |db: &_| replies::claim(db, &owner, session, now);
+        let work = move |db: &_| writing::claim(db, &owner, session, now);
         self.writer.write(work).await
     }
 
@@ -236,14 +237,14 @@ impl Store for Sqlite {
         let work = move |db: &_| {
             let kept = appends
                 .iter()
-                .map(|append| replies::append(db, append, now));
+                .map(|append| writing::append(db, append, now));
             kept.collect()
         };
         self.writer.write(work).await
     }
 
     async fn finish_reply(&self, finish: Finish) -> Result<Finished, StoreError> {
-        let work = move |db: &_| replies::finish(db, finish);
+        let work = move |db: &_| writing::finish(db, finish);
         self.writer.write(work).await
     }
 
@@ -254,7 +255,7 @@ impl Store for Sqlite {
         reply: Cuid,
         now: Timestamp,
     ) -> Result<Option<Stopped>, StoreError> {
-        let work = move |db: &_| replies::stop(db, &owner, &key, &reply, now);
+        let work = move |db: &_| writing::stop(db, &owner, &key, &reply, now);
         self.writer.write(work).await
     }
 
@@ -294,7 +295,7 @@ impl Store for Sqlite {
     }
 
     async fn stranded(&self, now: Timestamp, most: u32) -> Result<Vec<(Cuid, i64)>, StoreError> {
-        self.readers.read(|db| replies::stranded(db, now, most))
+        self.readers.read(|db| writing::stranded(db, now, most))
     }
 
     async fn note_usage(

@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 
 use super::readers::Readers;
 use super::writer::Writer;
-use super::{Sqlite, migrations, replies};
+use super::{Sqlite, migrations, writing};
 use crate::{CommitObserver, DATABASE_FILE, Purpose};
 
 /// The first SQLite whose WAL can't lose a commit when a checkpoint and a reset race.
@@ -131,7 +131,7 @@ impl Sqlite {
         }
         if serving.is_some() {
             // Whoever served before is gone, and what it was writing is free.
-            replies::end_leases(&writer)?;
+            writing::end_leases(&writer)?;
         }
         Ok(Self {
             writer: Writer::start(writer, observer),

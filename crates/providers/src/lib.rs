@@ -4,7 +4,7 @@
 //!
 //! - [`ProviderSettings`]: what the server's settings say about a provider, keys included. Nothing
 //!   here reads the environment or a file of settings.
-//! - [`models`]: checks the settings, and makes the product's models of them.
+//! - [`models()`]: checks the settings, and makes the product's models of them.
 //! - `remote`: asks over HTTP, with time limits and retries; the dialects `openai_compatible` and
 //!   `anthropic` say what that looks like on the wire, and `answer` reads what comes back.
 //! - `faults`: everything that can go wrong, in words of ours.

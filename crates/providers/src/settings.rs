@@ -7,7 +7,7 @@ use chat::types::ModelName;
 
 /// What the settings say about a provider.
 ///
-/// [`Default`] is an OpenAI-compatible one without models or a key; [`crate::models`] checks the
+/// [`Default`] is an OpenAI-compatible one without models or a key; [`crate::models()`] checks the
 /// whole.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProviderSettings {

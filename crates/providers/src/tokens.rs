@@ -9,7 +9,7 @@ use tiktoken_rs::{CoreBPE, cl100k_base_singleton, o200k_base_singleton};
 
 /// Bytes that are counted in one go. tiktoken-rs panics over a million white spaces in a row, and
 /// is slow long before; a word that is cut in two costs a token or two in 4 KiB.
-const PORTION_BYTES: usize = 1 << 30;
+const PORTION_BYTES: usize = 4 << 10;
 
 /// Bytes of a token where the tokenizer is not known; a punctuation mark counts as two.
 ///

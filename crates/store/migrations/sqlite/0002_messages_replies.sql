@@ -11,8 +11,7 @@ CREATE TABLE feed (
 
 ALTER TABLE session ADD COLUMN named   INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE session ADD COLUMN model   TEXT;
-ALTER TABLE session ADD COLUMN head    INTEGER;
-ALTER TABLE session ADD COLUMN head_id TEXT;
+ALTER TABLE session ADD COLUMN head    TEXT;
 ALTER TABLE session ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;
 UPDATE session SET named = 0 WHERE title = 'New Chat';
 CREATE INDEX session_by_feed ON session (owner, changed);

@@ -34,6 +34,8 @@ pub(super) fn note_deletion(
 }
 
 pub(super) fn changes(db: &Connection, owner: &Cuid, after: Option<i64>) -> Result<Changes> {
+    // What is read together has to be of one moment: a sweep in between would hide a deletion.
+    let moment = db.unchecked_transaction()?;
     let (last, swept) = db
         .prepare_cached("SELECT last, swept FROM feed WHERE owner = ?1")?
         .query_row([owner.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -68,6 +70,7 @@ pub(super) fn changes(db: &Connection, owner: &Cuid, after: Option<i64>) -> Resu
         };
         fresh.extend(change.map(|change| Fresh { number, change }));
     }
+    moment.commit()?;
     Ok(Changes::These(fresh))
 }
 

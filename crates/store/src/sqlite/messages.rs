@@ -178,9 +178,9 @@ pub(super) fn append(
         messages.push(message);
     }
     if let Some(head) = &before {
-        sessions::set_head(db, &session, head, now).map_err(failure)?;
+        sessions::set_head(db, &session, &head.id, now).map_err(failure)?;
     }
-    if let Some(once) = once {
+    if let Some(once) = once.filter(|_| !messages.is_empty()) {
         let ids: Vec<_> = messages.iter().map(|message| message.id.as_str()).collect();
         let number = Some(session.number);
         idempotency::save(db, owner, once, now, &ids.join(" "), number)?;

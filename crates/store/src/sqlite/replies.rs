@@ -217,7 +217,7 @@ fn insert(
     let queued = ReplyStatus::Queued;
     let message = messages::insert(db, session, &message, Some(prompt), queued, now)?;
     let write = || {
-        sessions::set_head(db, session, &Place::of(&message), now)?;
+        sessions::set_head(db, session, &message.id, now)?;
         let changed = feed::next(db, &new.owner)?;
         db.prepare_cached(concat!(
             "INSERT INTO reply (owner, id, session, session_id, prompt, prompt_id, message,

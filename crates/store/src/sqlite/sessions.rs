@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::{cuid, optional, parsed, time};
 use super::idempotency::{self, Outcome};
-use super::messages::Place;
 use super::writer::failure;
 use super::{feed, messages, usage};
 
@@ -17,7 +16,7 @@ use super::{feed, messages, usage};
 macro_rules! columns {
     () => {
         "number, id, owner, title, kind, status, system_message, version, created_at, updated_at, \
-         named, model, head_id"
+         named, model, head"
     };
 }
 
@@ -177,9 +176,8 @@ pub(super) fn change(
         if let Some(model) = &change.model {
             session.model.clone_from(model);
         }
-        let mut head = None;
         if let Some(id) = &change.head {
-            head = messages::find_in(db, &session, id).map_err(failure)?;
+            let head = messages::find_in(db, &session, id).map_err(failure)?;
             if head.is_none() {
                 return Ok(Changed::NoSuchMessage);
             }
@@ -187,7 +185,7 @@ pub(super) fn change(
         }
         session.version += 1;
         session.updated_at = now;
-        update(db, &session, head.map(|head| head.seq)).map_err(failure)?;
+        update(db, &session).map_err(failure)?;
         Ok(Changed::Done(session))
     })
 }
@@ -196,19 +194,17 @@ pub(super) fn change(
 pub(super) fn set_head(
     db: &Connection,
     session: &Session,
-    head: &Place,
+    head: &Cuid,
     now: Timestamp,
 ) -> Result<()> {
     db.prepare_cached(
-        "UPDATE session SET head = ?3, head_id = ?4, version = version + 1, updated_at = ?5,
-           changed = ?6
+        "UPDATE session SET head = ?3, version = version + 1, updated_at = ?4, changed = ?5
          WHERE owner = ?1 AND number = ?2",
     )?
     .execute((
         session.owner.as_str(),
         session.number,
-        head.seq,
-        head.id.as_str(),
+        head.as_str(),
         now.0,
         feed::next(db, &session.owner)?,
     ))
@@ -238,11 +234,10 @@ pub(super) fn name(
     Ok(named > 0)
 }
 
-fn update(db: &Connection, session: &Session, head: Option<i64>) -> Result<()> {
+fn update(db: &Connection, session: &Session) -> Result<()> {
     db.prepare_cached(
         "UPDATE session SET title = ?3, system_message = ?4, status = ?5, version = ?6,
-           updated_at = ?7, named = ?8, model = ?9, head = coalesce(?10, head), head_id = ?11,
-           changed = ?12
+           updated_at = ?7, named = ?8, model = ?9, head = ?10, changed = ?11
          WHERE owner = ?1 AND number = ?2",
     )?
     .execute((
@@ -255,7 +250,6 @@ fn update(db: &Connection, session: &Session, head: Option<i64>) -> Result<()> {
         session.updated_at.0,
         session.named,
         session.model.as_ref().map(ModelName::as_str),
-        head,
         session.head.as_ref().map(Cuid::as_str),
         feed::next(db, &session.owner)?,
     ))
@@ -311,12 +305,17 @@ struct Saved {
     created_at: i64,
     updated_at: i64,
     // Older outcomes have none of these.
-    #[serde(default)]
+    #[serde(default = "was_named")]
     named: bool,
     #[serde(default)]
     model: Option<String>,
     #[serde(default)]
     head: Option<String>,
+}
+
+/// Before models gave titles every session had one of its owner's.
+fn was_named() -> bool {
+    true
 }
 
 impl Outcome for Session {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Result, Row};
 
 use super::columns::cuid;
 
-/// Notes what one answer of a model cost.
+/// Notes what one answer of a model cost; the session may have been deleted meanwhile.
 pub(super) fn note(
     db: &Connection,
     owner: &Cuid,
@@ -18,8 +18,8 @@ pub(super) fn note(
 ) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO usage (owner, at, id, session, session_id, model, input_tokens, output_tokens)
-         SELECT owner, ?3, ?4, number, id, ?5, ?6, ?7 FROM session
-         WHERE owner = ?1 AND number = ?2",
+         SELECT ?1, ?3, ?4, session.number, session.id, ?5, ?6, ?7
+         FROM (SELECT 1) LEFT JOIN session ON owner = ?1 AND number = ?2",
     )?
     .execute((
         owner.as_str(),

@@ -5,11 +5,16 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod accounts;
+mod feed;
 mod idempotency;
+mod messages;
+mod replies;
+mod replies_model;
 mod samples;
 mod sessions;
 mod sqlite;
 mod tokens;
+mod usage;
 
 macro_rules! conformance {
     ($($area:ident { $($test:ident)* })*) => {
@@ -53,6 +58,10 @@ conformance! {
         filters_show_only_what_they_name
         a_deleted_session_is_gone
         the_longest_texts_come_back_as_they_were
+        a_session_without_a_name_is_named_once
+        a_title_that_somebody_gave_stays
+        another_change_leaves_a_session_without_a_name
+        nobody_elses_session_is_named
     }
     idempotency {
         a_repeated_creation_gives_the_same_session
@@ -66,5 +75,86 @@ conformance! {
         a_repeated_registration_finds_the_account
         a_repeated_token_comes_with_its_sealed_secret
         keys_past_their_time_are_swept
+    }
+    messages {
+        appended_messages_follow_the_head_and_move_it
+        roles_models_and_parts_come_back
+        a_named_parent_gets_a_branch_beside_the_others
+        a_message_that_follows_nothing_begins_a_path
+        an_unknown_parent_is_refused_and_nothing_is_written
+        nobody_elses_session_is_read_or_appended_to
+        a_session_without_messages_has_an_empty_page
+        a_repeated_append_gives_the_same_messages_and_writes_nothing
+        a_repeated_append_to_a_deleted_session_is_gone
+        places_have_no_gap_when_many_append_at_once
+        places_are_counted_in_each_session
+        the_head_moves_to_any_message_of_the_session
+        the_head_moves_to_no_message_of_another_session
+        pages_meet_without_gap_or_repeat_in_any_tree
+        a_list_that_has_begun_goes_on_whatever_is_written
+        a_path_of_thousands_is_read_a_page_at_a_time
+        the_longest_text_comes_back_as_it_was
+        messages_of_a_deleted_session_are_gone
+        a_repeated_append_of_nothing_does_nothing
+    }
+    replies {
+        a_reply_is_accepted_with_its_prompt_and_an_empty_message
+        a_prompt_follows_what_it_names
+        a_reply_can_answer_a_message_that_is_there
+        a_prompt_has_to_be_a_persons_message_of_the_session
+        a_session_that_replies_rejects_if_it_is_asked_to
+        so_many_replies_wait_and_no_more
+        an_interruption_ends_the_running_reply
+        one_that_was_to_be_interrupted_may_still_be_complete
+        a_repeated_wish_gives_the_same_reply_and_writes_nothing
+        a_claim_takes_the_one_that_has_waited_longest
+        one_of_many_claims_gets_the_reply
+        one_wish_that_comes_many_times_at_once_begins_one_reply
+        a_session_that_is_not_there_has_nothing_to_claim
+        a_claim_after_a_lease_begins_a_new_attempt
+        a_reply_that_was_broken_off_too_often_fails_with_what_is_there
+        a_broken_off_reply_that_was_to_end_is_not_tried_again
+        only_the_newest_attempt_writes
+        nothing_is_written_after_the_lease
+        a_renewed_lease_holds_longer
+        nothing_is_written_after_the_end
+        replies_of_a_deleted_session_are_gone
+        a_fenced_append_does_not_spoil_the_others
+        an_append_with_a_number_that_is_taken_does_not_spoil_the_others
+        a_reply_is_appended_to_twice_in_one_go
+        a_finished_reply_becomes_its_message
+        a_failed_reply_keeps_its_error_and_its_text
+        a_reply_without_a_word_is_an_empty_message
+        events_read_the_same_before_and_after_the_end
+        many_events_are_read_in_pieces
+        a_stopped_reply_that_waits_ends_at_once
+        a_stopped_reply_that_runs_is_left_to_its_writer
+        the_running_reply_comes_before_those_that_wait
+        what_nobody_writes_is_found
+        nobody_elses_replies_are_found
+    }
+    replies_model {
+        whatever_happens_happens_as_in_the_model
+    }
+    feed {
+        a_first_look_gives_only_the_cursor
+        every_change_of_a_session_is_told
+        a_new_name_is_told_and_a_refused_one_is_not
+        every_change_of_a_reply_is_told
+        what_is_refused_is_not_told
+        what_has_changed_twice_is_told_once_as_it_is
+        a_cursor_that_was_never_given_is_reset
+        a_cursor_before_a_forgotten_deletion_is_reset
+        many_changes_are_told_in_pieces
+        owners_have_feeds_of_their_own
+        a_device_that_follows_knows_what_the_store_has
+    }
+    usage {
+        who_has_asked_nothing_has_used_nothing
+        use_is_summed_by_session_the_newest_first
+        a_reply_is_counted_once_however_it_ends
+        a_span_holds_its_first_moment_and_not_its_last
+        a_deleted_session_stays_in_the_sum
+        nobody_elses_use_is_counted
     }
 }

@@ -4,7 +4,7 @@ use chat::types::{
     SessionKind, SessionPosition, SessionStatus, SystemMessage, Timestamp,
 };
 
-use crate::samples::{account, new_session, session, title};
+use crate::samples::{account, model, new_session, session, title};
 
 async fn find(store: &dyn Store, owner: &Cuid, number: i64) -> Option<Session> {
     let key = SessionKey::Number(number);
@@ -67,6 +67,7 @@ pub async fn a_session_is_found_by_number_and_by_cuid(store: &dyn Store) {
         (Timestamp(5), Timestamp(5))
     );
     assert_eq!(made.system_message.as_str(), "");
+    assert_eq!((made.named, &made.model, &made.head), (true, &None, &None));
     for key in [SessionKey::Number(made.number), SessionKey::Cuid(new.id)] {
         let found = store.session(&ada, &key).await.unwrap();
         assert_eq!(found.as_ref(), Some(&made));
@@ -111,6 +112,15 @@ pub async fn a_change_touches_only_what_it_names(store: &dyn Store) {
             status: Some(SessionStatus::Deactivated),
             ..SessionChange::default()
         },
+        SessionChange {
+            model: Some(Some(model())),
+            ..SessionChange::default()
+        },
+        SessionChange::default(),
+        SessionChange {
+            model: Some(None),
+            ..SessionChange::default()
+        },
     ];
     for (change, at) in changes.into_iter().zip(2..) {
         expected.title = change.title.clone().unwrap_or(expected.title);
@@ -119,6 +129,7 @@ pub async fn a_change_touches_only_what_it_names(store: &dyn Store) {
             .clone()
             .unwrap_or(expected.system_message);
         expected.status = change.status.unwrap_or(expected.status);
+        expected.model = change.model.clone().unwrap_or(expected.model);
         expected.version += 1;
         expected.updated_at = Timestamp(at);
         let key = SessionKey::Cuid(made.id.clone());
@@ -273,4 +284,75 @@ pub async fn the_longest_texts_come_back_as_they_were(store: &dyn Store) {
     let found = find(store, &ada, made.number).await.unwrap();
     assert_eq!(found.title.as_str(), longest);
     assert_eq!(found.system_message, message);
+}
+
+async fn unnamed(store: &dyn Store, owner: &Cuid) -> Session {
+    let new = NewSession {
+        named: false,
+        ..new_session(owner, "New Chat", 1)
+    };
+    store.create_session(new, None).await.unwrap()
+}
+
+async fn name(store: &dyn Store, owner: &Cuid, number: i64, to: &str, at: i64) -> bool {
+    let named = store.name_session(owner.clone(), number, title(to), Timestamp(at));
+    named.await.unwrap()
+}
+
+pub async fn a_session_without_a_name_is_named_once(store: &dyn Store) {
+    let ada = account(store, "a@x").await.id;
+    let made = unnamed(store, &ada).await;
+    assert!(!made.named);
+    assert!(name(store, &ada, made.number, "Tea", 5).await);
+    let expected = Session {
+        title: title("Tea"),
+        named: true,
+        version: 2,
+        updated_at: Timestamp(5),
+        ..made.clone()
+    };
+    assert_eq!(find(store, &ada, made.number).await, Some(expected.clone()));
+    assert!(!name(store, &ada, made.number, "Coffee", 6).await);
+    assert_eq!(find(store, &ada, made.number).await, Some(expected));
+}
+
+pub async fn a_title_that_somebody_gave_stays(store: &dyn Store) {
+    let ada = account(store, "a@x").await.id;
+    let named = session(store, &ada, "one", 1).await;
+    assert!(!name(store, &ada, named.number, "Tea", 5).await);
+    assert_eq!(find(store, &ada, named.number).await, Some(named));
+
+    let made = unnamed(store, &ada).await;
+    let changed = rename(store, &ada, made.number, "two", 2).await;
+    let Changed::Done(changed) = changed else {
+        panic!("{changed:?}");
+    };
+    assert!(changed.named);
+    assert!(!name(store, &ada, made.number, "Tea", 5).await);
+    assert_eq!(find(store, &ada, made.number).await, Some(changed));
+}
+
+pub async fn another_change_leaves_a_session_without_a_name(store: &dyn Store) {
+    let ada = account(store, "a@x").await.id;
+    let made = unnamed(store, &ada).await;
+    let change = SessionChange {
+        status: Some(SessionStatus::Deactivated),
+        ..SessionChange::default()
+    };
+    let key = SessionKey::Number(made.number);
+    let any = Precondition::None;
+    let changed = store.change_session(ada.clone(), key, change, any, Timestamp(2), None);
+    assert!(matches!(changed.await.unwrap(), Changed::Done(session) if !session.named));
+    assert!(name(store, &ada, made.number, "Tea", 5).await);
+}
+
+pub async fn nobody_elses_session_is_named(store: &dyn Store) {
+    let ada = account(store, "a@x").await.id;
+    let bob = account(store, "b@x").await.id;
+    let made = unnamed(store, &ada).await;
+    assert!(!name(store, &bob, made.number, "his", 5).await);
+    assert!(!name(store, &ada, made.number + 1, "nothing", 5).await);
+    assert_eq!(find(store, &ada, made.number).await, Some(made.clone()));
+    assert_eq!(delete(store, &ada, made.number).await, Deleted::Done);
+    assert!(!name(store, &ada, made.number, "gone", 5).await);
 }

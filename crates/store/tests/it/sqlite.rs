@@ -4,12 +4,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chat::contracts::Store;
-use chat::types::{SessionKey, Timestamp};
+use chat::contracts::{Changes, Claimed, Kept, Store};
+use chat::limits::IDEMPOTENCY_KEPT;
+use chat::types::{Cuid, SessionKey, Timestamp};
 use store::{CommitObserver, Purpose};
 use tempfile::TempDir;
 
-use crate::samples::{account, new_session, session};
+use crate::samples::{
+    account, append_texts, begin, claim, claim_of, claim_work, events, find, key, new_session,
+    once, session, title, write,
+};
 
 #[derive(Default)]
 struct Batches(Mutex<Vec<usize>>);
@@ -101,4 +105,134 @@ async fn a_migration_that_was_edited_is_noticed() {
     drop(db);
     let error = open(folder.path(), Purpose::Serve).err().unwrap();
     assert!(error.contains("migration 1 "), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_starts_takes_over_what_the_last_one_was_writing() {
+    let (store, folder) = fresh();
+    let ada = account(&*store, "a@x").await.id;
+    let made = session(&*store, &ada, "one", 1).await;
+    let begun = begin(&*store, &made, "first", 2).await;
+    let held = claim_of(&made, &claim_work(&*store, &made, 3).await);
+    assert_eq!(write(&*store, &held, 2, &["half"], 4).await, Kept::Yes);
+    // A command beside the server takes nothing from it.
+    let beside = open(folder.path(), Purpose::Command).unwrap();
+    assert_eq!(beside.stranded(Timestamp(5), 10).await.unwrap(), []);
+    assert_eq!(claim(&*beside, &made, 5).await, Claimed::Nothing);
+    drop((store, beside));
+
+    let store = open(folder.path(), Purpose::Serve).unwrap();
+    let stranded = store.stranded(Timestamp(5), 10).await.unwrap();
+    assert_eq!(stranded, [(ada.clone(), made.number)]);
+    assert_eq!(write(&*store, &held, 3, &["more"], 5).await, Kept::Fenced);
+    let work = claim_work(&*store, &made, 5).await;
+    assert_eq!((&work.reply.id, work.reply.attempt), (&begun.id, 2));
+    let numbers = events(&*store, &ada, &begun.id, 0).await;
+    assert!(numbers.iter().map(|event| event.number).eq(0..5));
+}
+
+/// The first schema, as it was shipped.
+const FIRST_SCHEMA: &str =
+    include_str!("../../migrations/sqlite/0001_accounts_tokens_sessions.sql");
+
+/// A folder with a database of the first schema, and a session of each of those titles.
+fn first_schema(owner: &Cuid, titles: &[&str]) -> TempDir {
+    let (store, newest) = fresh();
+    drop(store);
+    let newest = rusqlite::Connection::open(newest.path().join(store::DATABASE_FILE)).unwrap();
+    let record = "SELECT checksum FROM migration WHERE number = 1";
+    let checksum: String = newest.query_row(record, [], |row| row.get(0)).unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    let db = rusqlite::Connection::open(folder.path().join(store::DATABASE_FILE)).unwrap();
+    db.execute_batch(
+        "CREATE TABLE migration (number INTEGER NOT NULL PRIMARY KEY, checksum TEXT NOT NULL,
+           applied_at INTEGER NOT NULL) STRICT",
+    )
+    .unwrap();
+    db.execute_batch(FIRST_SCHEMA).unwrap();
+    db.execute("INSERT INTO migration VALUES (1, ?1, 1)", [checksum])
+        .unwrap();
+    db.execute(
+        "INSERT INTO account (id, email, role, created_at) VALUES (?1, 'a@x', 'admin', 1)",
+        [owner.as_str()],
+    )
+    .unwrap();
+    for (number, title) in (1..).zip(titles) {
+        db.execute(
+            "INSERT INTO session VALUES (?1, ?2, ?3, ?4, 'text', 'active', 'Be kind.', 3, 1, 2)",
+            (owner.as_str(), number, format!("cold0000{number}"), title),
+        )
+        .unwrap();
+    }
+    db.execute("UPDATE id_block SET next = ?1", [titles.len() + 1])
+        .unwrap();
+    // What a retry of the creation of the first session is answered.
+    let outcome = format!(
+        r#"{{"number":1,"id":"cold00001","owner":"{owner}","title":"{}","kind":"text",
+            "status":"active","system_message":"","version":1,"created_at":1,"updated_at":1}}"#,
+        titles[0]
+    );
+    db.execute(
+        "INSERT INTO idempotency VALUES (?1, 'k', ?2, ?3, 1, ?4)",
+        (
+            owner.as_str(),
+            [1_u8; 32],
+            outcome,
+            Timestamp(1).after(IDEMPOTENCY_KEPT).0,
+        ),
+    )
+    .unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn sessions_of_the_first_schema_are_kept_and_those_without_a_name_get_one() {
+    let ada = crate::samples::cuid();
+    let folder = first_schema(&ada, &["Tea", "New Chat", "New Chat 2"]);
+    let store = open(folder.path(), Purpose::Serve).unwrap();
+    let mut old = Vec::new();
+    for (number, name, named) in [
+        (1, "Tea", true),
+        (2, "New Chat", false),
+        (3, "New Chat 2", true),
+    ] {
+        let key = SessionKey::Number(number);
+        let found = store.session(&ada, &key).await.unwrap().unwrap();
+        assert_eq!((found.title.as_str(), found.named), (name, named));
+        assert_eq!((found.version, found.updated_at), (3, Timestamp(2)));
+        assert_eq!(found.system_message.as_str(), "Be kind.");
+        assert_eq!((&found.model, &found.head), (&None, &None));
+        let renamed = store.name_session(ada.clone(), number, title("A name"), Timestamp(5));
+        assert_eq!(renamed.await.unwrap(), !named);
+        old.push(found);
+    }
+    // They are of use as any other: what happens in them is told behind the cursor of now.
+    let Changes::Reset(last) = store.changes(&ada, None).await.unwrap() else {
+        panic!("it is a first look");
+    };
+    append_texts(&*store, &old[0], &["a"], 6).await;
+    begin(&*store, &old[0], "b", 7).await;
+    let changes = store.changes(&ada, Some(last)).await.unwrap();
+    assert!(matches!(changes, Changes::These(changes) if changes.len() == 5));
+    assert_eq!(session(&*store, &ada, "new", 8).await.number, 4);
+    let copy = format!("{}.before-2", store::DATABASE_FILE);
+    assert!(folder.path().join(copy).exists());
+}
+
+#[tokio::test]
+async fn a_retry_from_before_the_second_schema_is_answered() {
+    let ada = crate::samples::cuid();
+    let folder = first_schema(&ada, &["Tea"]);
+    let store = open(folder.path(), Purpose::Serve).unwrap();
+    let new = new_session(&ada, "Tea", 5);
+    let again = store.create_session(new, Some(once("k", 1))).await.unwrap();
+    assert_eq!((again.number, again.id.as_str()), (1, "cold00001"));
+    // The answer is what was said then, and the session is as it has become.
+    let now = find(&*store, &again).await;
+    assert_eq!((again.version, now.version), (1, 3));
+    assert_eq!(
+        store.session(&ada, &key(&again)).await.unwrap().as_ref(),
+        Some(&now)
+    );
 }

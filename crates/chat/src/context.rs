@@ -24,29 +24,27 @@ pub(crate) async fn question(
         .max_output_tokens
         .unwrap_or(model.window / ANSWER_SHARE);
     let system = work.session.system_message.as_str().to_owned();
-    let mut room = Room::new(model, model.window.saturating_sub(answer) as usize);
-    if !room.takes(&system) {
-        return Err(too_long());
-    }
+    let mut room = Room::new(model.window.saturating_sub(answer) as usize);
     let mut turns = Vec::new();
     let mut from = Some(work.prompt_seq);
     let mut left_out = 0;
-    'path: while let Some(place) = from {
+    if room.take(model, &[&system]).await == 0 {
+        return Err(too_long());
+    }
+    while let Some(place) = from {
         let (messages, next) = above(engine, owner, work.session.number, place).await?;
-        for message in messages {
-            let text = message.text();
-            // An answer that was stopped before its first word says nothing.
-            if text.is_empty() {
-                continue;
-            }
-            if !room.takes(&text) {
-                left_out = message.depth;
-                break 'path;
-            }
-            let role = message.role;
-            turns.push(Turn { role, text });
-        }
-        from = next;
+        let texts: Vec<_> = messages.iter().map(Message::text).collect();
+        let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+        let fit = room.take(model, &texts).await;
+        left_out = messages.get(fit).map_or(0, |message| message.depth);
+        let told = messages.iter().zip(texts).take(fit);
+        // An answer that was stopped before its first word says nothing.
+        let told = told.filter(|(_, text)| !text.is_empty());
+        turns.extend(told.map(|(message, text)| Turn {
+            role: message.role,
+            text: text.to_owned(),
+        }));
+        from = next.filter(|_| fit == messages.len());
     }
     if turns.is_empty() {
         return Err(too_long());
@@ -89,51 +87,56 @@ async fn above(
 }
 
 /// How many tokens are left.
-struct Room<'a> {
-    model: &'a Model,
+struct Room {
     tokens: usize,
-    taken: usize,
     /// What was taken without being counted: a token has a byte at least, so what has fewer bytes
     /// than there are tokens left fits for certain.
     uncounted: Vec<String>,
-    uncounted_bytes: usize,
 }
 
-impl<'a> Room<'a> {
-    fn new(model: &'a Model, tokens: usize) -> Self {
+impl Room {
+    fn new(tokens: usize) -> Self {
         Self {
-            model,
             tokens,
-            taken: 0,
             uncounted: Vec::new(),
-            uncounted_bytes: 0,
         }
     }
 
-    /// Takes a text in, if it fits.
-    fn takes(&mut self, text: &str) -> bool {
-        let bytes = text.len() + TOKENS_PER_MESSAGE;
-        if self.taken + self.uncounted_bytes + bytes <= self.tokens {
-            self.uncounted_bytes += bytes;
-            self.uncounted.push(text.to_owned());
-            return true;
+    /// Takes texts in, the first ones first, as long as they fit; tells how many that are.
+    async fn take(&mut self, model: &Model, texts: &[&str]) -> usize {
+        let all = self.uncounted.iter().map(String::len);
+        let all = all.chain(texts.iter().map(|text| text.len()));
+        let most: usize = all.map(|bytes| bytes + TOKENS_PER_MESSAGE).sum();
+        let owned = texts.iter().map(|text| (*text).to_owned());
+        if most <= self.tokens {
+            self.uncounted.extend(owned);
+            return texts.len();
         }
-        for text in std::mem::take(&mut self.uncounted) {
-            self.taken += self.count(&text);
+        let before = self.uncounted.len();
+        let mut counted = std::mem::take(&mut self.uncounted);
+        counted.extend(owned);
+        let mut fit = 0;
+        for count in count(model, counted).await {
+            if count > self.tokens {
+                break;
+            }
+            self.tokens -= count;
+            fit += 1;
         }
-        self.uncounted_bytes = 0;
-        let count = self.count(text);
-        let fits = self.taken + count <= self.tokens;
-        if fits {
-            self.taken += count;
-        }
-        fits
+        // What was taken before has fewer tokens than bytes, so it still fits.
+        fit - before.min(fit)
     }
+}
 
-    fn count(&self, text: &str) -> usize {
-        let provider = &self.model.provider;
-        provider.count_tokens(self.model.name.as_str(), text) + TOKENS_PER_MESSAGE
-    }
+/// Counts the tokens of each text, on a thread where that may take its time.
+async fn count(model: &Model, texts: Vec<String>) -> Vec<usize> {
+    let (provider, name) = (model.provider.clone(), model.name.clone());
+    let count = move || {
+        let count = |text: &String| provider.count_tokens(name.as_str(), text) + TOKENS_PER_MESSAGE;
+        texts.iter().map(count).collect()
+    };
+    // What can't be counted does not fit.
+    tokio::task::spawn_blocking(count).await.unwrap_or_default()
 }
 
 fn too_long() -> ReplyError {
@@ -141,5 +144,73 @@ fn too_long() -> ReplyError {
         kind: ReplyErrorKind::ContextTooLong,
         message: "the system message and the prompt do not fit into the model's window".into(),
         retry_after: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::contracts::{Pieces, Provider};
+    use crate::types::ModelName;
+
+    /// Counts a token for every two bytes.
+    struct Halves;
+
+    #[async_trait]
+    impl Provider for Halves {
+        async fn ask(&self, _: Question) -> Result<Pieces, ReplyError> {
+            Err(too_long())
+        }
+
+        fn count_tokens(&self, _: &str, text: &str) -> usize {
+            text.len().div_ceil(2)
+        }
+    }
+
+    fn model() -> Model {
+        Model {
+            name: ModelName::parse("halves").unwrap(),
+            provider_name: "test".into(),
+            is_demo: false,
+            window: 0,
+            max_output_tokens: None,
+            provider: Arc::new(Halves),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn as_many_texts_fit_as_have_tokens_however_they_are_handed_in(
+            lengths in prop::collection::vec(0..60_usize, 0..20),
+            tokens in 0..400_usize,
+            portion in 1..7_usize,
+        ) {
+            let texts: Vec<_> = lengths.iter().map(|length| "x".repeat(*length)).collect();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let fit = runtime.block_on(async {
+                let mut room = Room::new(tokens);
+                let mut fit = 0;
+                for texts in texts.chunks(portion) {
+                    let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+                    let took = room.take(&model(), &texts).await;
+                    fit += took;
+                    if took < texts.len() {
+                        break;
+                    }
+                }
+                fit
+            });
+            let mut left = tokens;
+            let expected = lengths.iter().take_while(|length| {
+                let count = length.div_ceil(2) + TOKENS_PER_MESSAGE;
+                let fits = count <= left;
+                left = left.saturating_sub(count);
+                fits
+            });
+            prop_assert_eq!(fit, expected.count());
+        }
     }
 }

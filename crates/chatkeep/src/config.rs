@@ -1,5 +1,6 @@
 //! The settings: defaults < `chatkeep.toml` < `CHATKEEP_*` < flags.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -82,33 +83,55 @@ pub fn load(cli: &Cli) -> anyhow::Result<Settings> {
     Ok(merged(cli)?.try_deserialize()?)
 }
 
-/// Every setting, its value and where it came from, a line each.
+/// Every setting, its value and where it came from, a line each. A key is not among them: the
+/// settings only name the variable or the file that holds it.
 pub fn show(cli: &Cli) -> anyhow::Result<String> {
     let merged = merged(cli)?;
     // What is wrong with them is an error here too.
-    let checked: Settings = merged.clone().try_deserialize()?;
-    let settings = merged.collect()?;
-    let line = |(name, _): (&'static str, _)| {
-        let value = settings.get(name).context(name)?.clone();
-        let origin = value.origin().unwrap_or("default").to_owned();
-        let setting = format!("{name} = {}", written(value));
-        Ok(format!("{setting:<40} # {origin}\n"))
-    };
-    let lines: anyhow::Result<String> = defaults().into_iter().map(line).collect();
-    Ok(lines? + &crate::providers::show(&checked.provider))
+    merged.clone().try_deserialize::<Settings>()?;
+    let mut settings = merged.collect()?;
+    let providers = settings.remove("provider");
+    let mut lines = String::new();
+    for (name, _) in defaults() {
+        let value = settings.get(name).context(name)?;
+        lines.push_str(&line(name, value));
+    }
+    for provider in providers
+        .map(Value::into_array)
+        .transpose()?
+        .unwrap_or_default()
+    {
+        let provider = provider.into_table()?;
+        let name = provider.get("name").map(written).unwrap_or_default();
+        let fields: BTreeMap<_, _> = provider.iter().collect();
+        for (field, value) in fields {
+            lines.push_str(&line(&format!("provider.{name}.{field}"), value));
+        }
+    }
+    Ok(lines)
+}
+
+fn line(name: &str, value: &Value) -> String {
+    let origin = value.origin().unwrap_or("default");
+    let setting = format!("{name} = {}", written(value));
+    format!("{setting:<40} # {origin}\n")
 }
 
 /// A value as it would stand in the file.
-fn written(value: Value) -> String {
-    match value.clone().into_array() {
-        Ok(items) => {
-            let items: Vec<String> = items.into_iter().map(written).collect();
+fn written(value: &Value) -> String {
+    match &value.kind {
+        ValueKind::String(text) => format!("{text:?}"),
+        ValueKind::Array(items) => {
+            let items: Vec<String> = items.iter().map(written).collect();
             format!("[{}]", items.join(", "))
         }
-        Err(_) => match value.kind {
-            ValueKind::Boolean(value) => value.to_string(),
-            _ => format!("{:?}", value.into_string().unwrap_or_default()),
-        },
+        ValueKind::Table(fields) => {
+            let fields: BTreeMap<_, _> = fields.iter().collect();
+            let fields = fields.iter();
+            let fields = fields.map(|(name, value)| format!("{name} = {}", written(value)));
+            format!("{{ {} }}", fields.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
     }
 }
 
@@ -178,7 +201,7 @@ mod tests {
         let mut names = Vec::new();
         for (name, default) in defaults() {
             let value: Value = example.get(name).unwrap();
-            assert_eq!(written(value), written(default), "{name}");
+            assert_eq!(written(&value), written(&default), "{name}");
             names.push(name.to_owned());
         }
         let mut in_file: Vec<String> = example

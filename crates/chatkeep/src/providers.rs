@@ -1,6 +1,5 @@
 //! The `[[provider]]` sections of the settings, and the models that they make.
 
-use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,12 +49,15 @@ pub struct Provider {
 )]
 enum Model {
     Name(String),
-    #[serde(rename_all = "snake_case")]
-    Special {
-        name: String,
-        window: Option<u32>,
-        max_output_tokens: Option<u32>,
-    },
+    Special(SpecialModel),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpecialModel {
+    name: String,
+    window: Option<u32>,
+    max_output_tokens: Option<u32>,
 }
 
 /// A span of time such as `30s`.
@@ -104,52 +106,18 @@ pub fn models(configured: &[Provider]) -> anyhow::Result<Models> {
         .map_err(|name| anyhow::anyhow!("two providers have a model that is called {name}"))
 }
 
-/// What is set for each provider, a line each. A key is told by where it comes from.
-pub fn show(configured: &[Provider]) -> String {
-    let mut lines = String::new();
-    for provider in configured {
-        let kind = match provider.kind {
-            Kind::OpenAiCompatible => "openai",
-            Kind::Anthropic => "anthropic",
-            Kind::Demo => "demo",
-        };
-        let key = match (&provider.key_env, &provider.key_file) {
-            (None, None) => String::new(),
-            (Some(variable), _) => format!(", key = \"***\" # from the variable {variable}"),
-            (None, Some(file)) => format!(", key = \"***\" # from {}", file.display()),
-        };
-        let models: Vec<_> = provider.models.iter().map(Model::name).collect();
-        let _ = writeln!(
-            lines,
-            "provider = {:?}, kind = {kind:?}, base_url = {:?}, models = {models:?}{key}",
-            provider.name,
-            provider.base_url.as_deref().unwrap_or_default(),
-        );
-    }
-    lines
-}
-
 impl Model {
-    fn name(&self) -> &str {
-        match self {
-            Self::Name(name) | Self::Special { name, .. } => name,
-        }
-    }
-
     fn settings(&self) -> anyhow::Result<ModelSettings> {
-        let name = ModelName::parse(self.name())
+        let (name, window, max_output_tokens) = match self {
+            Self::Name(name) => (name, None, None),
+            Self::Special(model) => (&model.name, model.window, model.max_output_tokens),
+        };
+        let name = ModelName::parse(name)
             .map_err(|error| anyhow::anyhow!("the name of a model {error}"))?;
-        Ok(match self {
-            Self::Name(_) => ModelSettings::named(name),
-            Self::Special {
-                window,
-                max_output_tokens,
-                ..
-            } => ModelSettings {
-                name,
-                window: *window,
-                max_output_tokens: *max_output_tokens,
-            },
+        Ok(ModelSettings {
+            name,
+            window,
+            max_output_tokens,
         })
     }
 }

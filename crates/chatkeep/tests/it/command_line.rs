@@ -215,8 +215,94 @@ fn a_setting_that_is_unknown_or_wrong_is_an_error_that_names_it() {
         ("registration = \"maybe\"", &[], "maybe"),
         ("listen = 5", &[], "listen"),
         ("listen = ", &[], "chatkeep.toml"),
+        ("[[provider]]\nkind = \"openai\"", &[], "name"),
+        ("[[provider]]\nname = \"x\"\nkind = \"opnai\"", &[], "opnai"),
+        (
+            "[[provider]]\nname = \"x\"\nkind = \"demo\"\nkey = \"sk-1\"",
+            &[],
+            "unknown field `key`",
+        ),
+        (
+            "[[provider]]\nname = \"x\"\nkind = \"openai\"\ntimeout = \"soon\"",
+            &[],
+            "timeout",
+        ),
+        (
+            "[[provider]]\nname = \"x\"\nkind = \"openai\"\nmodels = [{ name = \"m\", windw = 1 }]",
+            &[],
+            "models[0]",
+        ),
     ] {
         let error = settings(file, variables, &[]).unwrap_err();
         assert!(error.contains(expected), "{file}: {error}");
+    }
+}
+
+const PROVIDER: &str = r#"
+[[provider]]
+name = "far away"
+kind = "openai"
+key_env = "FAR_AWAY_KEY"
+models = ["one", { name = "two", window = 128000 }]
+retries = 3
+"#;
+
+#[test]
+fn a_providers_settings_are_shown_and_its_key_is_not() {
+    let shown = settings(PROVIDER, &[("FAR_AWAY_KEY", "sk-canary")], &[]).unwrap();
+    for line in [
+        r#"provider."far away".key_env = "FAR_AWAY_KEY" # chatkeep.toml"#,
+        r#"provider."far away".models = ["one", { name = "two", window = 128000 }] # chatkeep.toml"#,
+        r#"provider."far away".retries = 3          # chatkeep.toml"#,
+    ] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    assert!(!shown.contains("canary"), "{shown}");
+}
+
+#[test]
+fn a_server_does_not_start_with_a_provider_that_can_not_be_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let two = format!("{PROVIDER}{}", PROVIDER.replace("far away", "farther away"));
+    for (file, key, expected) in [
+        (
+            PROVIDER,
+            None,
+            "provider far away: the variable FAR_AWAY_KEY",
+        ),
+        (PROVIDER, Some(" "), "provider far away: the key is empty"),
+        (&two, Some("sk-canary"), "a model that is called one"),
+        (
+            "[[provider]]\nname = \"x\"\nkind = \"openai\"",
+            None,
+            "provider x: models is empty",
+        ),
+        (
+            "[[provider]]\nname = \"x\"\nkind = \"anthropic\"\nmodels = [\"m\"]",
+            None,
+            "provider x: key is missing",
+        ),
+        (
+            "[[provider]]\nname = \"x\"\nkind = \"openai\"\nmodels = [\"m\"]\nbase_url = \"ftp://h\"",
+            None,
+            "provider x: base_url",
+        ),
+    ] {
+        std::fs::write(folder.path().join("chatkeep.toml"), file).unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_chatkeep"));
+        command
+            .current_dir(folder.path())
+            .env_clear()
+            .args(["serve", "--listen", "127.0.0.1:0"]);
+        if let Some(key) = key {
+            command.env("FAR_AWAY_KEY", key);
+        }
+        let output = command.output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            !output.status.success() && errors.contains(expected),
+            "{errors}"
+        );
+        assert!(!errors.contains("canary"), "{errors}");
     }
 }

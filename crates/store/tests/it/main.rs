@@ -10,11 +10,13 @@ mod idempotency;
 mod messages;
 mod replies;
 mod replies_model;
+mod reply_samples;
 mod samples;
 mod sessions;
 mod sqlite;
 mod tokens;
 mod usage;
+mod writing;
 
 macro_rules! conformance {
     ($($area:ident { $($test:ident)* })*) => {
@@ -107,6 +109,13 @@ conformance! {
         an_interruption_ends_the_running_reply
         one_that_was_to_be_interrupted_may_still_be_complete
         a_repeated_wish_gives_the_same_reply_and_writes_nothing
+        a_stopped_reply_that_waits_ends_at_once
+        a_stopped_reply_that_runs_is_left_to_its_writer
+        the_running_reply_comes_before_those_that_wait
+        what_nobody_writes_is_found
+        nobody_elses_replies_are_found
+    }
+    writing {
         a_claim_takes_the_one_that_has_waited_longest
         one_of_many_claims_gets_the_reply
         one_wish_that_comes_many_times_at_once_begins_one_reply
@@ -127,11 +136,6 @@ conformance! {
         a_reply_without_a_word_is_an_empty_message
         events_read_the_same_before_and_after_the_end
         many_events_are_read_in_pieces
-        a_stopped_reply_that_waits_ends_at_once
-        a_stopped_reply_that_runs_is_left_to_its_writer
-        the_running_reply_comes_before_those_that_wait
-        what_nobody_writes_is_found
-        nobody_elses_replies_are_found
     }
     replies_model {
         whatever_happens_happens_as_in_the_model

@@ -52,14 +52,14 @@ def fetch(server, path):
     return connection.getresponse().read()
 
 
-def seed(server):
-    """Makes the sessions. From many clients at once, so that a commit can hold many."""
+def seed(server, sessions=SESSIONS):
+    """Makes the first sessions. From many clients at once, so that a commit can hold many."""
     clients = 25
 
-    def client(_):
+    def client(number):
         connection = http.client.HTTPConnection("127.0.0.1", server.port)
         method, path, body = NEW
-        for _ in range(SESSIONS // clients):
+        for _ in range(number, sessions, clients):
             connection.request(method, path, body, headers(server))
             response = connection.getresponse()
             response.read()
@@ -68,8 +68,8 @@ def seed(server):
 
     with ThreadPoolExecutor(clients) as pool:
         list(pool.map(client, range(clients)))
-    server.last = SESSIONS
-    server.first_spare = SESSIONS + 1
+    server.last = sessions
+    server.first_spare = sessions + 1
 
 
 def run(server, operation, connections, seconds):

@@ -48,9 +48,11 @@ impl Fault {
             Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
             Self::Chat(error) => match error {
                 Error::Unauthenticated | Error::WrongPassword => StatusCode::UNAUTHORIZED,
-                Error::AlreadyExpired | Error::NoSuchMessage { .. } | Error::UnknownModel => {
-                    StatusCode::BAD_REQUEST
-                }
+                Error::AlreadyExpired
+                | Error::NoSuchHead
+                | Error::NoSuchParent { .. }
+                | Error::NoSuchPrompt
+                | Error::UnknownModel => StatusCode::BAD_REQUEST,
                 Error::RegistrationClosed | Error::NoGuests => StatusCode::FORBIDDEN,
                 Error::NotFound => StatusCode::NOT_FOUND,
                 Error::EmailTaken

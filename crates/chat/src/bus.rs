@@ -11,25 +11,35 @@ use crate::types::{Cuid, NumberedEvent};
 /// the rows.
 #[derive(Default)]
 pub(crate) struct Bus {
-    /// By owner and reply: its events.
+    /// By owner and reply: its events. Closed when the reply is deleted.
     pub(crate) replies: Channels<(Cuid, Cuid), Arc<[NumberedEvent]>>,
     /// By owner: that something has changed.
     pub(crate) changes: Channels<Cuid, ()>,
 }
 
 /// Channels that exist as long as somebody listens.
-pub(crate) struct Channels<K, T>(Arc<Mutex<HashMap<K, Sender<T>>>>);
+pub(crate) struct Channels<K, T>(Arc<Mutex<All<K, T>>>);
+
+/// The channels by their keys, each with a number of its own: one that is closed and one that is
+/// opened later at the same key are two.
+struct All<K, T> {
+    by_key: HashMap<K, (u64, Sender<T>)>,
+    opened: u64,
+}
 
 impl<K, T> Default for Channels<K, T> {
     fn default() -> Self {
-        Self(Arc::default())
+        Self(Arc::new(Mutex::new(All {
+            by_key: HashMap::new(),
+            opened: 0,
+        })))
     }
 }
 
 impl<K: Clone + Eq + Hash, T: Clone> Channels<K, T> {
     /// Tells all who listen at `key`, and waits for none.
     pub(crate) fn tell(&self, key: &K, news: T) {
-        if let Some(sender) = lock(&self.0).get(key) {
+        if let Some((_, sender)) = lock(&self.0).by_key.get(key) {
             // Nobody may be left.
             let _ = sender.send(news);
         }
@@ -37,33 +47,35 @@ impl<K: Clone + Eq + Hash, T: Clone> Channels<K, T> {
 
     /// Ends what is listened to at `key`.
     pub(crate) fn close(&self, key: &K) {
-        lock(&self.0).remove(key);
-    }
-
-    /// How many listen, at all keys together.
-    pub(crate) fn listeners(&self) -> usize {
-        lock(&self.0).values().map(Sender::receiver_count).sum()
+        lock(&self.0).by_key.remove(key);
     }
 
     /// Listens from now on.
     pub(crate) fn listen(&self, key: K) -> Listener<K, T> {
-        let mut channels = lock(&self.0);
-        let sender = channels
+        let mut all = lock(&self.0);
+        let next = all.opened + 1;
+        let (number, sender) = all
+            .by_key
             .entry(key.clone())
-            .or_insert_with(|| broadcast::channel(limits::EVENTS_LIVE).0);
+            .or_insert_with(|| (next, broadcast::channel(limits::EVENTS_LIVE).0));
+        let (number, news) = (*number, Some(sender.subscribe()));
+        all.opened = all.opened.max(number);
         Listener {
-            news: sender.subscribe(),
+            news,
             channels: self.0.clone(),
             key,
+            number,
         }
     }
 }
 
 /// Somebody who listens until it is dropped.
 pub(crate) struct Listener<K: Eq + Hash, T> {
-    news: Receiver<T>,
-    channels: Arc<Mutex<HashMap<K, Sender<T>>>>,
+    /// `None` only while it is being dropped.
+    news: Option<Receiver<T>>,
+    channels: Arc<Mutex<All<K, T>>>,
     key: K,
+    number: u64,
 }
 
 /// What a listener hears.
@@ -78,7 +90,10 @@ pub(crate) enum Heard<T> {
 
 impl<K: Eq + Hash, T: Clone> Listener<K, T> {
     pub(crate) async fn hear(&mut self) -> Heard<T> {
-        match self.news.recv().await {
+        let Some(news) = &mut self.news else {
+            return Heard::Closed;
+        };
+        match news.recv().await {
             Ok(news) => Heard::News(news),
             Err(broadcast::error::RecvError::Lagged(_)) => Heard::Gap,
             Err(broadcast::error::RecvError::Closed) => Heard::Closed,
@@ -88,12 +103,13 @@ impl<K: Eq + Hash, T: Clone> Listener<K, T> {
 
 impl<K: Eq + Hash, T> Drop for Listener<K, T> {
     fn drop(&mut self) {
-        let mut channels = lock(&self.channels);
-        if channels
-            .get(&self.key)
-            .is_some_and(|sender| sender.receiver_count() <= 1)
-        {
-            channels.remove(&self.key);
+        let mut all = lock(&self.channels);
+        self.news = None;
+        let is_unheard = |(number, sender): &(u64, Sender<T>)| {
+            *number == self.number && sender.receiver_count() == 0
+        };
+        if all.by_key.get(&self.key).is_some_and(is_unheard) {
+            all.by_key.remove(&self.key);
         }
     }
 }
@@ -119,7 +135,19 @@ mod tests {
         assert!(matches!(two.hear().await, Heard::News(8)));
         assert!(matches!(two.hear().await, Heard::News(9)));
         drop(two);
-        assert!(lock(&channels.0).is_empty());
+        assert!(lock(&channels.0).by_key.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_left_a_closed_channel_does_not_close_the_next_one() {
+        let channels = Channels::<u8, u8>::default();
+        let mut old = channels.listen(1);
+        channels.close(&1);
+        let mut new = channels.listen(1);
+        assert!(matches!(old.hear().await, Heard::Closed));
+        drop(old);
+        channels.tell(&1, 7);
+        assert!(matches!(new.hear().await, Heard::News(7)));
     }
 
     #[tokio::test]

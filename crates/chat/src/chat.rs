@@ -115,7 +115,7 @@ impl Chat {
         Load {
             writes_waiting: self.store.writes_waiting(),
             replies_running: self.engine.workers(),
-            watchers: self.engine.bus.replies.listeners() + self.engine.bus.changes.listeners(),
+            watchers: limits::STREAMS - self.engine.streams.available_permits(),
         }
     }
 

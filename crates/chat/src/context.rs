@@ -6,6 +6,7 @@ use crate::contracts::{Question, Turn, Work};
 use crate::engine::Engine;
 use crate::limits;
 use crate::models::Model;
+use crate::reply_task::insist;
 use crate::types::{Cuid, Message, MessageView, PageSize, ReplyError, ReplyErrorKind, SessionKey};
 
 /// Tokens that a message takes besides its text, in the formats of the known providers.
@@ -68,21 +69,20 @@ async fn above(
 ) -> Result<(Vec<Message>, Option<i64>), ReplyError> {
     let size = PageSize::new(limits::PAGE_ITEMS).unwrap_or_default();
     let key = SessionKey::Number(session);
-    let page = engine
-        .store
-        .messages(owner, &key, MessageView::Path, Some(place), size);
-    match page.await {
-        Ok(Some(page)) => Ok((page.items, page.next)),
+    let read = || {
+        let store = &engine.store;
+        store.messages(owner, &key, MessageView::Path, Some(place), size)
+    };
+    match insist(read).await {
+        Some(Some(page)) => Ok((page.items, page.next)),
         // The session was deleted, and the reply with it.
-        Ok(None) => Ok((Vec::new(), None)),
-        Err(error) => {
-            tracing::error!(%error, "the messages before a reply can't be read");
-            Err(ReplyError {
-                kind: ReplyErrorKind::Interrupted,
-                message: "the server can't use its database at the moment".into(),
-                retry_after: None,
-            })
-        }
+        Some(None) => Ok((Vec::new(), None)),
+        // By now the lease is over, and the next attempt is under way.
+        None => Err(ReplyError {
+            kind: ReplyErrorKind::Interrupted,
+            message: "the server can't use its database at the moment".into(),
+            retry_after: None,
+        }),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What writes replies: a worker for each session that has one.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -28,8 +29,13 @@ pub(crate) struct Engine {
     pub(crate) titles: bool,
     /// Ends what is watched, and what looks for work.
     pub(crate) closing: CancellationToken,
+    /// A place for each stream that is open.
+    pub(crate) streams: Arc<Semaphore>,
+    /// A place for each title that is being made.
+    pub(crate) naming: Arc<Semaphore>,
     tasks: TaskTracker,
     workers: Mutex<HashMap<Place, Worker>>,
+    numbers: AtomicU64,
     slots: Arc<Semaphore>,
     entries: Mutex<Option<mpsc::Receiver<event_log::Entry>>>,
     cuids: CuidMint,
@@ -40,10 +46,32 @@ type Place = (Cuid, i64);
 
 /// What is known of a worker from outside.
 struct Worker {
+    /// Tells it from others at the same place.
+    number: u64,
     /// Whether there may be something new for it.
     again: bool,
-    /// The reply that it is to stop.
-    stop: watch::Sender<Option<Cuid>>,
+    /// The replies that it is to stop.
+    stop: watch::Sender<Vec<Cuid>>,
+}
+
+/// Forgets a worker when it is gone, however that came about: a mistake of ours in the middle of a
+/// reply must not keep the next ones from being written.
+struct Leave<'a> {
+    engine: &'a Engine,
+    place: &'a Place,
+    number: u64,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        let mut workers = lock(&self.engine.workers);
+        if workers
+            .get(self.place)
+            .is_some_and(|worker| worker.number == self.number)
+        {
+            workers.remove(self.place);
+        }
+    }
 }
 
 impl Engine {
@@ -64,8 +92,11 @@ impl Engine {
             log,
             titles,
             closing: CancellationToken::new(),
+            streams: Arc::new(Semaphore::new(limits::STREAMS)),
+            naming: Arc::new(Semaphore::new(limits::TITLES_AT_ONCE)),
             tasks: TaskTracker::new(),
             workers: Mutex::default(),
+            numbers: AtomicU64::new(0),
             slots: Arc::new(Semaphore::new(limits::REPLIES_RUNNING)),
             entries: Mutex::new(Some(entries)),
             cuids: CuidMint::default(),
@@ -123,15 +154,36 @@ impl Engine {
         let Ok(slot) = self.slots.clone().try_acquire_owned() else {
             return;
         };
-        let (stop, stopped) = watch::channel(None);
-        let worker = Worker { again: false, stop };
+        let (stop, stopped) = watch::channel(Vec::new());
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let worker = Worker {
+            number,
+            again: false,
+            stop,
+        };
         workers.insert(place.clone(), worker);
         drop(workers);
         let engine = self.clone();
         self.tasks.spawn(async move {
+            let leave = Leave {
+                engine: &engine,
+                place: &place,
+                number,
+            };
             engine.work(&place, stopped).await;
+            drop(leave);
             drop(slot);
         });
+    }
+
+    /// Does something to its end, also when whoever waits for it goes: what follows a commit must
+    /// not depend on a client that holds the line.
+    pub(crate) async fn see_through<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let done = self.tasks.spawn(task).await;
+        done.unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
     }
 
     /// Runs something beside the replies that the end of the program waits for.
@@ -142,7 +194,7 @@ impl Engine {
     /// Asks the worker of a session to stop a reply, if it is writing that one.
     pub(crate) fn stop(&self, owner: &Cuid, session: i64, reply: &Cuid) {
         if let Some(worker) = lock(&self.workers).get(&(owner.clone(), session)) {
-            worker.stop.send_replace(Some(reply.clone()));
+            worker.stop.send_modify(|stop| stop.push(reply.clone()));
         }
     }
 
@@ -167,7 +219,7 @@ impl Engine {
     }
 
     /// Writes a session's replies, one after the other, until there is none left.
-    async fn work(self: &Arc<Self>, place: &Place, mut stopped: watch::Receiver<Option<Cuid>>) {
+    async fn work(self: &Arc<Self>, place: &Place, mut stopped: watch::Receiver<Vec<Cuid>>) {
         let (owner, session) = place;
         loop {
             let claimed = if self.closing.is_cancelled() {
@@ -182,6 +234,11 @@ impl Engine {
                     self.publish(owner, &reply, work.events.clone().into());
                     self.changed(owner);
                     Box::pin(reply_task::write(self, owner, *work, &mut stopped)).await;
+                    if let Some(worker) = lock(&self.workers).get(place) {
+                        worker
+                            .stop
+                            .send_modify(|stop| stop.retain(|id| *id != reply));
+                    }
                     self.changed(owner);
                 }
                 Ok(Claimed::Ended { reply, events }) => {
@@ -203,7 +260,6 @@ impl Engine {
                 Err(error) => {
                     // It is found again when what is stranded is looked for.
                     tracing::error!(error = %Error::from(error), "a reply can't be claimed");
-                    lock(&self.workers).remove(place);
                     return;
                 }
             }

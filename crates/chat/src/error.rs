@@ -33,12 +33,18 @@ pub enum Error {
     /// The token would be refused from the start.
     #[error("the token's expiry lies in the past")]
     AlreadyExpired,
-    /// The session has no message of that identifier, or none that would do.
-    #[error("{field} is no message of this chat that would do")]
-    NoSuchMessage {
-        /// The part of the request that names it.
-        field: &'static str,
+    /// The session has no such message to end its active path at.
+    #[error("head is no message of this chat")]
+    NoSuchHead,
+    /// The session has no message that a new one is to follow.
+    #[error("parentId is no message of this chat")]
+    NoSuchParent {
+        /// The new one's place among those that came together.
+        at: usize,
     },
+    /// The session has no such message of a person's to reply to.
+    #[error("parentId is no message of a user in this chat")]
+    NoSuchPrompt,
     /// The server has no model of that name.
     #[error("model is none of this server's models")]
     UnknownModel,

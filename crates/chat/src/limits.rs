@@ -44,6 +44,10 @@ pub const DELTA_BYTES: usize = 1_024;
 pub const EVENTS_LIVE: usize = 64;
 /// Events, and changes, that are read at once.
 pub const EVENTS_READ: u32 = 256;
+/// Streams that one process keeps open; further ones are refused.
+pub const STREAMS: usize = 50_000;
+/// Titles that are made at the same time; a session that gets none then gets one later.
+pub const TITLES_AT_ONCE: usize = 16;
 /// How often a watcher who hears nothing looks at the rows, and at whether its token still holds.
 pub const WATCH_CHECK: Duration = Duration::from_secs(5);
 /// How long a deletion stays in the feed of changes.
@@ -61,6 +65,8 @@ pub const STOP_TIME: Duration = Duration::from_secs(5);
 
 /// Most items on a page.
 pub const PAGE_ITEMS: u32 = 100;
+/// Bytes of messages after which a page ends, however few they are.
+pub const PAGE_BYTES: usize = 2 << 20;
 /// Items on a page when the client names no number.
 pub const PAGE_ITEMS_DEFAULT: u32 = 20;
 

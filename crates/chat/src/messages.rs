@@ -25,7 +25,7 @@ impl Chat {
     /// Appends messages to one of the caller's sessions, in order; the active path then ends at the
     /// last of them.
     ///
-    /// Errors: [`Error::NotFound`], [`Error::NoSuchMessage`], [`Error::KeyReused`].
+    /// Errors: [`Error::NotFound`], [`Error::NoSuchParent`], [`Error::KeyReused`].
     pub async fn append_messages(
         &self,
         caller: &Caller,
@@ -41,6 +41,7 @@ impl Chat {
             role: draft.role,
             content: draft.texts.iter().map(part).collect(),
             model: draft.model,
+            reply: None,
         };
         let new = drafts.into_iter().map(message).collect();
         let owner = caller.id().clone();
@@ -52,7 +53,7 @@ impl Chat {
                 Ok(messages)
             }
             Appended::Missing => Err(Error::NotFound),
-            Appended::NoSuchParent => Err(Error::NoSuchMessage { field: "parentId" }),
+            Appended::NoSuchParent(at) => Err(Error::NoSuchParent { at }),
         }
     }
 

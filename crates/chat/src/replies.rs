@@ -1,11 +1,13 @@
 //! Replies: begin, find, list, watch, wait, stop; and what they cost.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
 use crate::chat::Chat;
-use crate::contracts::{Begun, NewReply, Prompt, Stopped};
+use crate::contracts::{Begun, Interrupted, NewReply, Prompt, Stopped};
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits;
 use crate::models::Model;
@@ -44,8 +46,8 @@ impl Chat {
     /// Accepts a reply, which is on disk then and will be written, whoever watches. With the key
     /// of an earlier one it is that one.
     ///
-    /// Errors: [`Error::NotFound`], [`Error::NoSuchMessage`], [`Error::UnknownModel`],
-    /// [`Error::NoModels`], [`Error::SessionBusy`], [`Error::QueueFull`], [`Error::KeyReused`].
+    /// Errors: [`Error::NotFound`], [`Error::NoSuchParent`], [`Error::NoSuchPrompt`],
+    /// [`Error::UnknownModel`], [`Error::NoModels`], [`Error::SessionBusy`], [`Error::QueueFull`], [`Error::KeyReused`].
     pub async fn begin_reply(
         &self,
         caller: &Caller,
@@ -53,7 +55,8 @@ impl Chat {
         draft: ReplyDraft,
         once: Option<Once>,
     ) -> Result<Reply, Error> {
-        let model = self.model_for(caller, &session, draft.model).await?;
+        // A retry is answered whatever models there are now, so the store looks at that first.
+        let model = self.model_for(caller, &session, draft.model).await;
         let now = self.clock.now();
         let prompt = match draft.prompt {
             PromptDraft::New { parent, text } => Prompt::New {
@@ -69,27 +72,16 @@ impl Chat {
             session,
             prompt,
             message: self.mint(now),
-            model,
+            model: model.as_ref().ok().cloned(),
             when_busy: draft.when_busy,
             created_at: now,
         };
-        match self.store.begin_reply(new, once).await? {
-            Begun::Done {
-                reply,
-                session,
-                interrupted,
-            } => {
-                if let Some(interrupted) = interrupted {
-                    self.engine.stop(caller.id(), session, &interrupted);
-                }
-                self.engine.changed(caller.id());
-                self.engine.wake(caller.id(), session);
-                Ok(reply)
-            }
+        match self.engine.clone().accept(new, once).await? {
+            Begun::Done { reply, .. } => Ok(reply),
             Begun::Missing => Err(Error::NotFound),
-            Begun::NoSuchParent | Begun::NoSuchPrompt => {
-                Err(Error::NoSuchMessage { field: "parentId" })
-            }
+            Begun::NoSuchParent => Err(Error::NoSuchParent { at: 0 }),
+            Begun::NoSuchPrompt => Err(Error::NoSuchPrompt),
+            Begun::NoModel => Err(model.err().unwrap_or(Error::NoModels)),
             Begun::Busy => Err(Error::SessionBusy),
             Begun::QueueFull => Err(Error::QueueFull),
         }
@@ -145,7 +137,9 @@ impl Chat {
         open.ok_or(Error::NotFound)
     }
 
-    /// A reply's events from that number on, up to its end. Errors: [`Error::NotFound`].
+    /// A reply's events from that number on, up to its end.
+    ///
+    /// Errors: [`Error::NotFound`], [`Error::Busy`] with [`STREAMS`](limits::STREAMS) open.
     pub async fn watch_reply(
         &self,
         caller: &Caller,
@@ -153,8 +147,8 @@ impl Chat {
         id: &Cuid,
         from: i64,
     ) -> Result<Watch, Error> {
-        let reply = self.reply(caller, session, id).await?;
-        Ok(Watch::new(&self.engine, caller, &reply, from))
+        self.reply(caller, session, id).await?;
+        Watch::new(&self.engine, caller, session, id, from)
     }
 
     /// A reply once it has ended, or as it is when that takes longer than `most`.
@@ -221,23 +215,11 @@ impl Chat {
         session: &SessionKey,
         id: &Cuid,
     ) -> Result<Reply, Error> {
-        let owner = caller.id();
-        let now = self.clock.now();
-        let stopped = self
-            .engine
-            .store
-            .stop_reply(owner.clone(), session.clone(), id.clone(), now)
-            .await?;
-        match stopped {
+        let stopped = self.engine.clone().stop_one(caller, session, id);
+        match stopped.await? {
             None => Err(Error::NotFound),
-            Some(Stopped::Before) => self.reply(caller, session, id).await,
-            Some(Stopped::Ended(events)) => {
-                self.engine.publish(owner, id, events.into());
-                self.engine.changed(owner);
-                self.reply(caller, session, id).await
-            }
-            Some(Stopped::Asked(number)) => {
-                self.engine.stop(owner, number, id);
+            Some(Stopped::Before | Stopped::Ended(_)) => self.reply(caller, session, id).await,
+            Some(Stopped::Asked(_)) => {
                 self.wait_for_reply(caller, session, id, limits::STOP_TIME)
                     .await
             }
@@ -247,5 +229,60 @@ impl Chat {
     /// What models have cost the caller in a span of time.
     pub async fn usage(&self, caller: &Caller, span: Span) -> Result<UsageReport, Error> {
         Ok(self.store.usage(caller.id(), span).await?)
+    }
+}
+
+impl Engine {
+    /// Accepts a reply and sees to it that it is written.
+    async fn accept(self: Arc<Self>, new: NewReply, once: Option<Once>) -> Result<Begun, Error> {
+        let (engine, owner) = (self.clone(), new.owner.clone());
+        let accepting = async move {
+            let begun = engine.store.begin_reply(new, once).await?;
+            if let Begun::Done {
+                session,
+                interrupted,
+                ..
+            } = &begun
+            {
+                if let Some(Interrupted { reply, ended }) = interrupted {
+                    match ended {
+                        Some(events) => engine.publish(&owner, reply, events.clone().into()),
+                        None => engine.stop(&owner, *session, reply),
+                    }
+                }
+                engine.changed(&owner);
+                engine.wake(&owner, *session);
+            }
+            Ok(begun)
+        };
+        self.see_through(accepting).await
+    }
+
+    /// Stops a reply and tells whoever writes or watches it.
+    async fn stop_one(
+        self: Arc<Self>,
+        caller: &Caller,
+        session: &SessionKey,
+        id: &Cuid,
+    ) -> Result<Option<Stopped>, Error> {
+        let (engine, owner) = (self.clone(), caller.id().clone());
+        let (session, id) = (session.clone(), id.clone());
+        let stopping = async move {
+            let now = engine.clock.now();
+            let stopped = engine
+                .store
+                .stop_reply(owner.clone(), session, id.clone(), now)
+                .await?;
+            match &stopped {
+                Some(Stopped::Asked(number)) => engine.stop(&owner, *number, &id),
+                Some(Stopped::Ended(events)) => {
+                    engine.publish(&owner, &id, events.clone().into());
+                    engine.changed(&owner);
+                }
+                Some(Stopped::Before) | None => {}
+            }
+            Ok(stopped)
+        };
+        self.see_through(stopping).await
     }
 }

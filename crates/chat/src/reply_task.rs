@@ -31,7 +31,7 @@ pub(crate) async fn write(
     engine: &Arc<Engine>,
     owner: &Cuid,
     work: Work,
-    stopped: &mut watch::Receiver<Option<Cuid>>,
+    stopped: &mut watch::Receiver<Vec<Cuid>>,
 ) {
     let mut writing = Writing::new(engine, owner, &work);
     let Some(ending) = writing.run(&work, stopped).await else {
@@ -83,7 +83,7 @@ impl<'a> Writing<'a> {
     async fn run(
         &mut self,
         work: &Work,
-        stopped: &mut watch::Receiver<Option<Cuid>>,
+        stopped: &mut watch::Receiver<Vec<Cuid>>,
     ) -> Option<Ending> {
         let mut pieces = self.ask(work).await.unwrap_or_else(|error| {
             let failed = stream::once(async { Err(error) });
@@ -107,7 +107,7 @@ impl<'a> Writing<'a> {
                 < WAITING_BYTES;
             tokio::select! {
                 biased;
-                _ = stopped.wait_for(|stop| stop.as_ref() == Some(&reply)) => {
+                _ = stopped.wait_for(|stop| stop.contains(&reply)) => {
                     return Some(ending(ReplyStatus::Stopped, FinishReason::Stopped));
                 }
                 kept = committed(&mut self.committing) => {
@@ -242,7 +242,7 @@ async fn committed(committing: &mut Option<Committing>) -> Kept {
 
 /// Tries something with the store again and again while the lease may still hold; what can't be
 /// done by then is left to whoever takes the reply over.
-async fn insist<T, F>(mut attempt: impl FnMut() -> F) -> Option<T>
+pub(crate) async fn insist<T, F>(mut attempt: impl FnMut() -> F) -> Option<T>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
@@ -250,7 +250,7 @@ where
         loop {
             match attempt().await {
                 Ok(done) => return done,
-                Err(error) => tracing::error!(%error, "a reply can't be written down"),
+                Err(error) => tracing::error!(%error, "the store fails a reply"),
             }
             sleep(RETRY).await;
         }

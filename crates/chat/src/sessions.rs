@@ -61,7 +61,7 @@ impl Chat {
 
     /// Changes one of the caller's sessions.
     ///
-    /// Errors: [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::NoSuchMessage`],
+    /// Errors: [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::NoSuchHead`],
     /// [`Error::UnknownModel`], [`Error::KeyReused`], [`Error::StillRunning`].
     pub async fn change_session(
         &self,
@@ -90,7 +90,7 @@ impl Chat {
             }
             Changed::Missing => Err(Error::NotFound),
             Changed::Stale => Err(Error::PreconditionFailed),
-            Changed::NoSuchMessage => Err(Error::NoSuchMessage { field: "head" }),
+            Changed::NoSuchMessage => Err(Error::NoSuchHead),
         }
     }
 
@@ -105,34 +105,36 @@ impl Chat {
         once: Option<Once>,
     ) -> Result<(), Error> {
         let _running = self.running.begin(caller.id().as_str(), once.as_ref())?;
-        let open = self.store.open_replies(caller.id(), &key).await?;
-        let number = self.store.session(caller.id(), &key).await?;
-        let owner = caller.id().clone();
-        let now = self.clock.now();
-        let deleted = self
-            .store
-            .delete_session(owner, key, precondition, now, once)
-            .await?;
-        match deleted {
-            Deleted::Done => {
+        let (engine, owner) = (self.engine.clone(), caller.id().clone());
+        let deleting = async move {
+            let now = engine.clock.now();
+            let session = engine.store.session(&owner, &key).await?;
+            let open = engine.store.open_replies(&owner, &key).await?;
+            let deleted = engine
+                .store
+                .delete_session(owner.clone(), key, precondition, now, once);
+            let deleted = deleted.await?;
+            if let (Deleted::Done, Some(session)) = (deleted, session) {
                 // Their rows are gone: whoever writes or watches one finds that out now.
                 for reply in open.unwrap_or_default() {
-                    if let Some(session) = &number {
-                        self.engine.stop(caller.id(), session.number, &reply.id);
-                    }
-                    let watched = (caller.id().clone(), reply.id);
-                    self.engine.bus.replies.close(&watched);
+                    engine.stop(&owner, session.number, &reply.id);
+                    engine.bus.replies.close(&(owner.clone(), reply.id));
                 }
-                self.engine.changed(caller.id());
-                Ok(())
+                engine.changed(&owner);
             }
+            Ok(deleted)
+        };
+        match self.engine.see_through(deleting).await? {
+            Deleted::Done => Ok(()),
             Deleted::Missing => Err(Error::NotFound),
             Deleted::Stale => Err(Error::PreconditionFailed),
         }
     }
 
     /// What changes for the caller, behind a cursor or from now on, on all devices.
-    pub fn watch_changes(&self, caller: &Caller, after: Option<i64>) -> Feed {
+    ///
+    /// Errors: [`Error::Busy`] with [`STREAMS`](crate::limits::STREAMS) open.
+    pub fn watch_changes(&self, caller: &Caller, after: Option<i64>) -> Result<Feed, Error> {
         Feed::new(&self.engine, caller, after)
     }
 }

@@ -6,7 +6,6 @@ use futures_util::StreamExt;
 
 use crate::contracts::{Piece, Question, Turn, Work};
 use crate::engine::Engine;
-use crate::limits;
 use crate::models::Model;
 use crate::types::{
     Cuid, Delta, MessageRole, MessageView, PageSize, SessionKey, Title, TokenUsage,
@@ -30,8 +29,12 @@ pub(crate) fn give(engine: &Arc<Engine>, owner: &Cuid, work: &Work) {
     let Some(model) = engine.models.find(&work.reply.model).cloned() else {
         return;
     };
+    let Ok(place) = engine.naming.clone().try_acquire_owned() else {
+        return;
+    };
     let (engine, owner, work) = (engine.clone(), owner.clone(), work.clone());
     engine.clone().spawn(async move {
+        let _place = place;
         let closing = engine.closing.clone();
         // A title is not worth waiting for: the next reply will give one.
         closing
@@ -45,13 +48,20 @@ async fn name(engine: &Engine, owner: Cuid, work: &Work, model: &Model) {
     let Some(turns) = turns(engine, &owner, work).await else {
         return;
     };
+    let prompt = turns.first().map(|turn| turn.text.clone());
     // What stands in for a model has no title to give, but the prompt makes a fair one.
     let text = if model.is_demo {
-        turns.first().map(|turn| turn.text.clone())
+        prompt.clone()
     } else {
-        ask(engine, &owner, session, model, turns).await
+        match ask(engine, &owner, session, model, turns).await {
+            Some(text) => Some(text),
+            // The next reply tries again.
+            None => return,
+        }
     };
-    let Some(title) = text.as_deref().and_then(tidy) else {
+    // A model is not asked again only because it had nothing to say.
+    let title = text.as_deref().and_then(tidy);
+    let Some(title) = title.or_else(|| tidy(prompt.as_deref()?)) else {
         return;
     };
     let now = engine.clock.now();
@@ -68,21 +78,16 @@ async fn name(engine: &Engine, owner: Cuid, work: &Work, model: &Model) {
 /// The prompt and the answer to it, shortened.
 async fn turns(engine: &Engine, owner: &Cuid, work: &Work) -> Option<Vec<Turn>> {
     let key = SessionKey::Number(work.session.number);
-    let size = PageSize::new(limits::PAGE_ITEMS).unwrap_or_default();
+    let (from, two) = (Some(work.message_seq), PageSize::new(2).ok()?);
     let page = engine
         .store
-        .messages(owner, &key, MessageView::Tree, None, size);
+        .messages(owner, &key, MessageView::Path, from, two);
     let page = page.await.ok().flatten()?;
-    let of = |id: &Cuid| {
-        let message = page.items.iter().find(|message| message.id == *id)?;
-        let text: String = message.text().chars().take(READ_CHARS).collect();
-        let role = message.role;
-        (!text.is_empty()).then_some(Turn { role, text })
-    };
-    let turns: Vec<_> = [of(&work.reply.prompt), of(&work.reply.message)]
-        .into_iter()
-        .flatten()
-        .collect();
+    let turns = page.items.iter().rev().map(|message| Turn {
+        role: message.role,
+        text: message.text().chars().take(READ_CHARS).collect(),
+    });
+    let turns: Vec<_> = turns.filter(|turn| !turn.text.is_empty()).collect();
     (!turns.is_empty()).then_some(turns)
 }
 
@@ -113,7 +118,7 @@ async fn ask(
             Piece::End(_) => break,
         }
         if text.len() > READ_CHARS {
-            return None;
+            break;
         }
     }
     if let Some(usage) = usage {

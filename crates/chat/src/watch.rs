@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use crate::bus::{Heard, Listener};
@@ -12,12 +13,13 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits;
 use crate::tokens::still_holds;
-use crate::types::{Caller, Cuid, Event, NumberedEvent, Reply};
+use crate::types::{Caller, Cuid, Event, NumberedEvent, SessionKey};
 
 /// The events of one reply, each once and in order, up to its end.
 pub struct Watch {
     engine: Arc<Engine>,
     caller: Caller,
+    session: SessionKey,
     reply: Cuid,
     /// The number of the next event.
     next: i64,
@@ -28,27 +30,34 @@ pub struct Watch {
     /// Whether there may be rows that have not been read.
     behind: bool,
     ended: bool,
-    /// Whether the reply had ended before it was watched.
-    was_over: bool,
     check_at: Instant,
+    /// Held as long as this is open.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Watch {
-    /// The events from the number `from` on.
-    pub(crate) fn new(engine: &Arc<Engine>, caller: &Caller, reply: &Reply, from: i64) -> Self {
-        let key = (caller.id().clone(), reply.id.clone());
-        Self {
+    /// The events from the number `from` on. Errors: [`Error::Busy`].
+    pub(crate) fn new(
+        engine: &Arc<Engine>,
+        caller: &Caller,
+        session: &SessionKey,
+        reply: &Cuid,
+        from: i64,
+    ) -> Result<Self, Error> {
+        let key = (caller.id().clone(), reply.clone());
+        Ok(Self {
+            _place: place(engine)?,
             live: engine.bus.replies.listen(key),
             engine: engine.clone(),
             caller: caller.clone(),
-            reply: reply.id.clone(),
+            session: session.clone(),
+            reply: reply.clone(),
             next: from,
             ready: VecDeque::new(),
             behind: true,
             ended: false,
-            was_over: reply.status.is_end(),
             check_at: Instant::now() + limits::WATCH_CHECK,
-        }
+        })
     }
 
     /// The next event, as soon as it is on disk; `None` after the last one, when the reply is
@@ -83,14 +92,16 @@ impl Watch {
 
     /// Reads rows; `false` if the reply is gone.
     async fn read(&mut self) -> Result<bool, Error> {
-        let owner = self.caller.id();
-        let events = self.engine.store.events(owner, &self.reply, self.next);
-        let Some(events) = events.await? else {
+        let (owner, store) = (self.caller.id(), &self.engine.store);
+        // In this order: what has ended by now has all its events.
+        let reply = store.reply(owner, &self.session, &self.reply).await?;
+        let events = store.events(owner, &self.reply, self.next).await?;
+        let (Some(reply), Some(events)) = (reply, events) else {
             return Ok(false);
         };
         self.behind = events.len() >= limits::EVENTS_READ as usize;
-        // Who comes back behind the last event has nothing to wait for.
-        self.ended = events.is_empty() && self.was_over;
+        // Who comes back behind the last event, or further, has nothing to wait for.
+        self.ended = events.is_empty() && reply.status.is_end();
         self.ready = events.into();
         Ok(true)
     }
@@ -132,6 +143,8 @@ pub struct Feed {
     live: Listener<Cuid, ()>,
     behind: bool,
     check_at: Instant,
+    /// Held as long as this is open.
+    _place: OwnedSemaphorePermit,
 }
 
 /// What a feed tells.
@@ -145,8 +158,14 @@ pub enum News {
 }
 
 impl Feed {
-    pub(crate) fn new(engine: &Arc<Engine>, caller: &Caller, after: Option<i64>) -> Self {
-        Self {
+    /// What changes behind a cursor. Errors: [`Error::Busy`].
+    pub(crate) fn new(
+        engine: &Arc<Engine>,
+        caller: &Caller,
+        after: Option<i64>,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            _place: place(engine)?,
             live: engine.bus.changes.listen(caller.id().clone()),
             engine: engine.clone(),
             caller: caller.clone(),
@@ -154,7 +173,7 @@ impl Feed {
             ready: VecDeque::new(),
             behind: true,
             check_at: Instant::now() + limits::WATCH_CHECK,
-        }
+        })
     }
 
     /// The next change; `None` when the server ends, and, within
@@ -183,7 +202,8 @@ impl Feed {
                         return Ok(Some(News::Reset(last)));
                     }
                     Changes::These(fresh) => {
-                        self.behind = fresh.len() >= limits::EVENTS_READ as usize;
+                        // A page may end early; only an empty one is the last.
+                        self.behind = !fresh.is_empty();
                         self.ready = fresh.into();
                     }
                 }
@@ -198,4 +218,10 @@ impl Feed {
             }
         }
     }
+}
+
+/// A place for one more stream.
+fn place(engine: &Engine) -> Result<OwnedSemaphorePermit, Error> {
+    let place = engine.streams.clone().try_acquire_owned();
+    place.map_err(|_| Error::Busy)
 }

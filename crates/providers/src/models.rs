@@ -19,6 +19,8 @@ use crate::settings::{Kind, ModelSettings, ProviderSettings};
 
 /// How often a provider can be asked again.
 const RETRIES_MOST: u32 = 10;
+/// The longest that anything may take.
+const TIMEOUT_MOST: Duration = Duration::from_hours(24);
 /// The range of what is sent as temperature.
 const TEMPERATURES: std::ops::RangeInclusive<f32> = 0.0..=2.0;
 /// Words of an answer of the demo.
@@ -164,6 +166,7 @@ impl Check {
             ("timeouts.whole", timeouts.whole),
         ] {
             self.that(time > Duration::ZERO, field, "is 0")?;
+            self.that(time <= TIMEOUT_MOST, field, "is more than a day")?;
         }
         let often = settings.retries <= RETRIES_MOST;
         self.that(often, "retries", format!("is more than {RETRIES_MOST}"))?;

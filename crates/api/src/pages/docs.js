@@ -36,13 +36,13 @@ function schemeOf({ security = [] }, api) {
   return api.components.securitySchemes[name];
 }
 
-/** What is sent: of a body or an answer in one media type, which is all there are. */
+/** What is sent: of a body, or of an answer that has no other media type. */
 function contentOf({ content }) {
   return Object.values(content)[0];
 }
 
 /** All fields of an object, those further in by their path: `data.chats[].id`. */
-function* fieldsOf({ properties = {}, required = [] }, prefix = "") {
+function* fieldsOf({ properties = {}, required = [] } = {}, prefix = "") {
   for (const [name, schema] of Object.entries(properties)) {
     const path = prefix + name;
     yield { name: path, schema, required: required.includes(name) };
@@ -52,6 +52,7 @@ function* fieldsOf({ properties = {}, required = [] }, prefix = "") {
 
 function typeOf(schema) {
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" or ");
+  if (schema.anyOf && !schema.type) return schema.anyOf.map(typeOf).join(" or ");
   if (schema.items) return `array of ${typeOf(schema.items)}`;
   const type = [schema.type].flat().join(" or ");
   return schema.format ? `${type} (${schema.format})` : type;
@@ -128,18 +129,19 @@ function requestBody({ requestBody: body }) {
 }
 
 function success(status, answer) {
-  const content = contentOf(answer);
   const headers = Object.keys(answer.headers).join(", ");
-  // What is required matters to those who write; here it would be said of nearly every field.
-  const fields = [...fieldsOf(content.schema)].map((each) => ({ ...each, required: false }));
-  return [
-    element("h5", {}, element("b", {}, status), ` ${answer.description}`),
-    example(content),
-    element("p", { class: "facts" }, `Headers: ${headers}`),
-    fields.length > 0
-      ? element("details", {}, element("summary", {}, "Fields"), fieldList(fields))
-      : null,
-  ];
+  return Object.entries(answer.content).map(([kind, content]) => {
+    // What is required matters to those who write; here it would be said of nearly every field.
+    const fields = [...fieldsOf(content.schema)].map((each) => ({ ...each, required: false }));
+    return [
+      element("h5", {}, element("b", {}, status), ` ${answer.description}, ${kind}`),
+      example(content),
+      element("p", { class: "facts" }, `Headers: ${headers}`),
+      fields.length > 0
+        ? element("details", {}, element("summary", {}, "Fields"), fieldList(fields))
+        : null,
+    ];
+  });
 }
 
 function failure(status, answer) {
@@ -148,11 +150,12 @@ function failure(status, answer) {
 }
 
 function responses({ responses: all }) {
-  // JavaScript keeps keys that are numbers in their order: the success comes first.
-  const [good, ...bad] = Object.entries(all);
+  const isGood = ([status]) => status.startsWith("2");
+  const good = Object.entries(all).filter(isGood);
+  const bad = Object.entries(all).filter((entry) => !isGood(entry));
   return [
     element("h4", {}, "Responses"),
-    success(...good),
+    good.map((entry) => success(...entry)),
     bad.length > 0 ? element("h5", {}, "Errors") : null,
     bad.map((entry) => failure(...entry)),
   ];

@@ -1,5 +1,6 @@
 //! A question and its whole answer in one request, as simple front ends want it.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ pub(super) async fn logged_in(
         chat_id,
         stream,
     } = change.body;
-    let key = session_key(&chat_id, "chatId")?;
+    let key = session_key(&chat_id.to_string(), "chatId")?;
     let draft = ReplyDraft {
         prompt: PromptDraft::New {
             parent: Parent::Head,
@@ -113,8 +114,12 @@ pub(super) fn answered(response: &str) -> Envelope<Answer<'_>> {
 pub(super) struct Question {
     #[schemars(length(min = 1, max = chat::limits::MESSAGE_CHARS), regex(pattern = schema::NOT_BLANK))]
     prompt: String,
-    #[schemars(regex(pattern = schema::SESSION_KEY))]
-    chat_id: String,
+    /// The chat's CUID, or its number.
+    #[schemars(extend("anyOf" = [
+        { "type": "string", "pattern": schema::SESSION_KEY },
+        { "type": "integer", "minimum": 0 },
+    ]))]
+    chat_id: ChatId,
     /// Whether the answer comes as it is written.
     #[serde(
         default,
@@ -140,11 +145,28 @@ pub(super) struct GuestQuestion {
     stream: Option<bool>,
 }
 
+/// A chat's CUID or its number, as JSON has them.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "it is neither a text nor a number")]
+enum ChatId {
+    Text(String),
+    Number(u64),
+}
+
+impl fmt::Display for ChatId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => number.fmt(f),
+        }
+    }
+}
+
 impl Question {
     pub(super) fn example() -> Self {
         Self {
             prompt: "What is a monad?".into(),
-            chat_id: "clqb6q2rl0003v3k8b2g8n5xd".into(),
+            chat_id: ChatId::Text("clqb6q2rl0003v3k8b2g8n5xd".into()),
             stream: None,
         }
     }

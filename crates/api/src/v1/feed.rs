@@ -23,7 +23,7 @@ pub(super) async fn watch(
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
     let after = sse::after(&headers, query.after.as_deref())?;
-    let feed = chat.watch_changes(&caller, after);
+    let feed = chat.watch_changes(&caller, after)?;
     Ok(sse::answer(stream::unfold(feed, async |mut feed| {
         match feed.next().await {
             Ok(news) => news.map(|news| (Ok(written(&news)), feed)),

@@ -6,7 +6,7 @@ use axum::response::Response;
 use chat::types::{
     self, MessageRole, MessageText, MessageView, ModelName, PageSize, Parent, Part, TokenUsage,
 };
-use chat::{Chat, MessageDraft, limits};
+use chat::{Chat, Error, MessageDraft, limits};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,9 +40,16 @@ pub(super) async fn append(
     SessionInPath(key): SessionInPath,
     change: Change<NewMessages>,
 ) -> Result<Response, Fault> {
+    let is_list = change.body.messages.is_some();
     let drafts = change.body.parse()?;
     let messages = chat.append_messages(&caller, key, drafts, change.terms.once);
-    let messages = messages.await?;
+    let messages = messages.await.map_err(|error| match error {
+        Error::NoSuchParent { at } if is_list => {
+            let field = format!("messages[{at}].parentId");
+            Fault::invalid(field, "is no message of this chat")
+        }
+        other => Fault::Chat(other),
+    })?;
     let messages = messages.iter().map(Message::from).collect();
     let body = appended(Appended { messages });
     Ok(json(StatusCode::CREATED, &body))
@@ -176,6 +183,15 @@ impl NewMessages {
             };
             return Ok(vec![one.parse("")?]);
         };
+        let besides = [
+            ("role", self.role.is_some()),
+            ("content", self.content.is_some()),
+            ("parentId", self.parent_id.is_some()),
+            ("model", self.model.is_some()),
+        ];
+        if let Some((field, _)) = besides.iter().find(|(_, is_there)| *is_there) {
+            return Err(Fault::invalid(*field, "can't stand beside messages"));
+        }
         if !(1..=limits::MESSAGES_APPENDED).contains(&messages.len()) {
             let reason = format!("must be 1 to {}", limits::MESSAGES_APPENDED);
             return Err(Fault::invalid("messages", reason));
@@ -242,12 +258,19 @@ enum Content {
     Parts(Vec<NewPart>),
 }
 
+/// A part of a message. One of another kind has other fields, and is told what kinds there are.
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct NewPart {
     #[schemars(extend("const" = "text"))]
     r#type: String,
-    #[schemars(length(min = 1, max = limits::MESSAGE_CHARS), regex(pattern = schema::NOT_BLANK))]
-    text: String,
+    #[serde(default)]
+    #[schemars(
+        required,
+        with = "String",
+        length(min = 1, max = limits::MESSAGE_CHARS),
+        regex(pattern = schema::NOT_BLANK)
+    )]
+    text: Option<String>,
 }
 
 impl Content {
@@ -264,7 +287,9 @@ impl Content {
                         let field = format!("{field}[{at}].type");
                         return Err(Fault::invalid(field, "must be one of: text"));
                     }
-                    text(&part.text, &format!("{field}[{at}].text"))
+                    let field = format!("{field}[{at}].text");
+                    let missing = || Fault::invalid(&field, "is required");
+                    text(part.text.as_deref().ok_or_else(missing)?, &field)
                 });
                 parts.collect()
             }
@@ -289,6 +314,8 @@ pub(super) struct Message<'a> {
     usage: Option<Usage>,
     #[schemars(extend("enum" = ["queued", "running", "done", "stopped", "failed"]))]
     status: &'static str,
+    /// The reply that it is, if a model of this server wrote it.
+    reply_id: Option<&'a str>,
     /// Why a model's message ended: `stop`, `length`, `stopped`, `interrupted` or `error`.
     finish_reason: Option<&'static str>,
     created_at: Time,
@@ -330,6 +357,7 @@ impl<'a> From<&'a types::Message> for Message<'a> {
             model: message.model.as_ref().map(ModelName::as_str),
             usage: message.usage.map(Usage::from),
             status: message.status.as_str(),
+            reply_id: message.reply.as_ref().map(types::Cuid::as_str),
             finish_reason: message.finish_reason.map(types::FinishReason::as_str),
             created_at: Time(message.created_at),
         }
@@ -361,6 +389,7 @@ impl Message<'_> {
             model: None,
             usage: None,
             status: "done",
+            reply_id: None,
             finish_reason: None,
             created_at: Time::EXAMPLE,
         }

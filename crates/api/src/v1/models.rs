@@ -110,10 +110,14 @@ impl UsageQuery {
             Some(text) => time::read(text).map_err(|error| Fault::invalid(field, error)),
             None => Ok(Timestamp(otherwise)),
         };
-        Ok(Span {
+        let span = Span {
             from: read(self.from.as_deref(), "from", i64::MIN)?,
             to: read(self.to.as_deref(), "to", i64::MAX)?,
-        })
+        };
+        if span.from > span.to {
+            return Err(Fault::invalid("to", "lies before from"));
+        }
+        Ok(span)
     }
 }
 

@@ -10,7 +10,7 @@ pub use clock::Clock;
 pub use entropy::Entropy;
 pub use outcomes::{
     Admission, Append, Appended, Begun, Change, Changed, Changes, Claim, Claimed, Deleted, Finish,
-    Finished, Fresh, Kept, NewReply, Prompt, Registered, Stopped, TokenMade, Work,
+    Finished, Fresh, Interrupted, Kept, NewReply, Prompt, Registered, Stopped, TokenMade, Work,
 };
 pub use provider::{EndOfAnswer, Piece, Pieces, Provider, Question, Turn};
 pub use store::{Store, StoreError};

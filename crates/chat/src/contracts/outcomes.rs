@@ -72,8 +72,8 @@ pub enum Appended {
     Done(Vec<Message>),
     /// The owner has no such session.
     Missing,
-    /// The session has no message that one of them is to follow.
-    NoSuchParent,
+    /// The session has no message that the one at this place among them is to follow.
+    NoSuchParent(usize),
 }
 
 /// A reply that is about to be accepted.
@@ -89,8 +89,8 @@ pub struct NewReply {
     pub prompt: Prompt,
     /// The identifier of the message that it becomes.
     pub message: Cuid,
-    /// Who writes it.
-    pub model: ModelName,
+    /// Who writes it; `None` if nobody can, and only a reply that was accepted before is of use.
+    pub model: Option<ModelName>,
     /// What happens if the session has another one.
     pub when_busy: WhenBusy,
     /// Now.
@@ -126,8 +126,8 @@ pub enum Begun {
         reply: Reply,
         /// The number of its session.
         session: i64,
-        /// The running reply that is to end for it.
-        interrupted: Option<Cuid>,
+        /// The reply that makes place for it.
+        interrupted: Option<Interrupted>,
     },
     /// The owner has no such session.
     Missing,
@@ -135,10 +135,21 @@ pub enum Begun {
     NoSuchParent,
     /// The session has no such message of a person's.
     NoSuchPrompt,
+    /// Nobody can write it.
+    NoModel,
     /// The session has a reply that has not ended.
     Busy,
     /// As many replies wait as may.
     QueueFull,
+}
+
+/// A reply that makes place for another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interrupted {
+    /// The reply.
+    pub reply: Cuid,
+    /// Its last events, if it was still waiting and has ended; a running one is to end.
+    pub ended: Option<Vec<NumberedEvent>>,
 }
 
 /// What became of the wish to take a session's next reply.
@@ -166,6 +177,8 @@ pub struct Work {
     pub session: Session,
     /// The place of its prompt in the session.
     pub prompt_seq: i64,
+    /// The place of the message that it becomes.
+    pub message_seq: i64,
     /// The events that were appended, the newest last.
     pub events: Vec<NumberedEvent>,
 }

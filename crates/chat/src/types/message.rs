@@ -23,6 +23,8 @@ pub struct Message {
     pub usage: Option<TokenUsage>,
     /// Why it ended; for a model's message.
     pub finish_reason: Option<FinishReason>,
+    /// The reply that it is; `None` for what was not written by a model of this server.
+    pub reply: Option<Cuid>,
     /// Whether it is complete; a model's message has the status of its reply.
     pub status: ReplyStatus,
     /// When it was accepted.
@@ -105,6 +107,8 @@ pub struct NewMessage {
     pub content: Vec<Part>,
     /// The model that wrote it, if one did.
     pub model: Option<ModelName>,
+    /// See [`Message::reply`].
+    pub reply: Option<Cuid>,
 }
 
 /// What a new message follows.

@@ -1,12 +1,23 @@
 //! Black-box tests: the real binary over a real socket, laid out like the URLs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod background;
 mod client;
+mod provider;
+mod proxy;
 mod server;
+mod sse;
+mod talk;
 
 mod api_chat_sessions;
 mod api_v1_auth;
 mod api_v1_chat;
+mod api_v1_events;
+mod api_v1_message;
+mod api_v1_messages;
+mod api_v1_replies;
+mod api_v1_replies_busy;
+mod api_v1_replies_failing;
 mod command_line;
 mod crash;
 mod every_change;
@@ -15,3 +26,4 @@ mod openapi;
 mod operating;
 mod pages;
 mod readme;
+mod replies_proof;

@@ -29,6 +29,13 @@ impl Server {
         Self::on(tempfile::tempdir().unwrap(), settings.collect())
     }
 
+    /// Starts it with this chatkeep.toml.
+    pub fn start_with_file(file: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("chatkeep.toml"), file).unwrap();
+        Self::on(folder, Vec::new())
+    }
+
     fn on(folder: TempDir, settings: Vec<(String, String)>) -> Self {
         let mut process = command(folder.path())
             .args(["serve", "--listen", "127.0.0.1:0"])
@@ -84,15 +91,16 @@ impl Server {
 
     /// Asks it to end, and gives what it logged.
     pub fn stop(self) -> (Stopped, String) {
-        let pid = self.process.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        self.signal("TERM");
         self.stopped()
+    }
+
+    /// Sends it a signal such as `STOP`.
+    pub fn signal(&self, name: &str) {
+        let pid = self.process.id().to_string();
+        let mut kill = Command::new("kill");
+        let sent = kill.args([&format!("-{name}"), &pid]).status().unwrap();
+        assert!(sent.success());
     }
 
     fn stopped(mut self) -> (Stopped, String) {
@@ -178,7 +186,7 @@ pub fn run(folder: &Path, arguments: &[&str], input: &str) -> Output {
     process.wait_with_output().unwrap()
 }
 
-/// The binary, started in the data folder's parent so that no chatkeep.toml of ours is read.
+/// The binary, started in the data folder's parent so that no chatkeep.toml is read but the test's.
 fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chatkeep"));
     command

@@ -42,6 +42,8 @@ CREATE TABLE message (
     input_tokens  INTEGER,
     output_tokens INTEGER,
     finish_reason TEXT,
+    -- The reply that it is.
+    reply         TEXT,
     status        TEXT    NOT NULL
         CHECK (status IN ('queued', 'running', 'done', 'stopped', 'failed')),
     created_at    INTEGER NOT NULL,
@@ -88,14 +90,17 @@ CREATE INDEX reply_by_feed ON reply (owner, changed);
 CREATE INDEX reply_open ON reply (owner, session, message, status, lease_until)
     WHERE status IN ('queued', 'running');
 
+-- Keyed by the place of the reply's message, which is shorter than its identifier.
 CREATE TABLE reply_event (
-    owner  TEXT    NOT NULL,
-    reply  TEXT    NOT NULL,
-    number INTEGER NOT NULL,
-    kind   TEXT    NOT NULL
-        CHECK (kind IN ('accepted', 'started', 'text', 'reasoning', 'reset', 'usage', 'finished')),
-    data   TEXT    NOT NULL,
-    PRIMARY KEY (owner, reply, number)
+    owner   TEXT    NOT NULL,
+    session INTEGER NOT NULL,
+    message INTEGER NOT NULL,
+    number  INTEGER NOT NULL,
+    -- One of accepted, started, text, reasoning, reset, usage, finished. As a CHECK with IN it would
+    -- build a table of the seven words for each row.
+    kind    TEXT    NOT NULL,
+    data    TEXT    NOT NULL,
+    PRIMARY KEY (owner, session, message, number)
 ) STRICT, WITHOUT ROWID;
 
 -- What models have cost; outlives its session.

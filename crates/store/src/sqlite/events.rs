@@ -34,11 +34,13 @@ pub(super) fn list(
     let mut events = db
         .prepare_cached(
             "SELECT number, kind, data FROM reply_event
-             WHERE owner = ?1 AND reply = ?2 AND number >= ?3 ORDER BY number LIMIT ?4",
+             WHERE owner = ?1 AND session = ?2 AND message = ?3 AND number >= ?4
+             ORDER BY number LIMIT ?5",
         )?
-        .query_map((owner.as_str(), reply.as_str(), from, most), |row| {
-            read(db, owner, &found, row)
-        })?
+        .query_map(
+            (owner.as_str(), found.session, found.message_seq, from, most),
+            |row| read(db, owner, &found, row),
+        )?
         .collect::<Result<Vec<_>>>()?;
     if let Some(folded) = &found.folded
         && let Some(message) = messages::find(db, owner, &found.reply.message)?
@@ -88,21 +90,24 @@ fn read(db: &Connection, owner: &Cuid, found: &Found, row: &Row<'_>) -> Result<N
 }
 
 /// The number of the next event of a reply.
-pub(super) fn next(db: &Connection, owner: &Cuid, reply: &Cuid) -> Result<i64> {
+fn next(db: &Connection, owner: &Cuid, found: &Found) -> Result<i64> {
     db.prepare_cached(
-        "SELECT 1 + coalesce(max(number), -1) FROM reply_event WHERE owner = ?1 AND reply = ?2",
+        "SELECT 1 + coalesce(max(number), -1) FROM reply_event
+         WHERE owner = ?1 AND session = ?2 AND message = ?3",
     )?
-    .query_row((owner.as_str(), reply.as_str()), |row| row.get(0))
+    .query_row((owner.as_str(), found.session, found.message_seq), |row| {
+        row.get(0)
+    })
 }
 
 /// Appends events behind those that are there.
 pub(super) fn append(
     db: &Connection,
     owner: &Cuid,
-    reply: &Cuid,
+    found: &Found,
     events: Vec<Event>,
 ) -> std::result::Result<Vec<NumberedEvent>, StoreError> {
-    let next = next(db, owner, reply).map_err(failure)?;
+    let next = next(db, owner, found).map_err(failure)?;
     let numbered = (next..).zip(events);
     let numbered: Vec<_> = numbered
         .map(|(number, event)| NumberedEvent { number, event })
@@ -110,11 +115,12 @@ pub(super) fn append(
     for event in &numbered {
         let (kind, data) = write(&event.event)?;
         db.prepare_cached(
-            "INSERT INTO reply_event (owner, reply, number, kind, data)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO reply_event (owner, session, message, number, kind, data)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )
         .and_then(|mut statement| {
-            statement.execute((owner.as_str(), reply.as_str(), event.number, kind, data))
+            let (session, message) = (found.session, found.message_seq);
+            statement.execute((owner.as_str(), session, message, event.number, kind, data))
         })
         .map_err(failure)?;
     }
@@ -147,23 +153,24 @@ pub(super) fn write(
 /// Which events are deltas of a reply's last attempt.
 macro_rules! of_last_attempt {
     () => {
-        "owner = ?1 AND reply = ?2 AND kind IN ('text', 'reasoning') AND number >
-           (SELECT max(number) FROM reply_event
-            WHERE owner = ?1 AND reply = ?2 AND kind IN ('accepted', 'started'))"
+        "owner = ?1 AND session = ?2 AND message = ?3 AND kind IN ('text', 'reasoning')
+         AND number > (SELECT max(number) FROM reply_event
+                       WHERE owner = ?1 AND session = ?2 AND message = ?3
+                         AND kind IN ('accepted', 'started'))"
     };
 }
 /// The deltas of a reply's last attempt, with their numbers.
 pub(super) fn last_deltas(
     db: &Connection,
     owner: &Cuid,
-    reply: &Cuid,
+    found: &Found,
 ) -> Result<Vec<(i64, Delta)>> {
     db.prepare_cached(concat!(
         "SELECT number, kind, data FROM reply_event WHERE ",
         of_last_attempt!(),
         " ORDER BY number"
     ))?
-    .query_map((owner.as_str(), reply.as_str()), |row| {
+    .query_map((owner.as_str(), found.session, found.message_seq), |row| {
         let text = row.get(2)?;
         let delta = match row.get_ref(1)?.as_str()? {
             "text" => Delta::Text(text),
@@ -175,12 +182,12 @@ pub(super) fn last_deltas(
 }
 
 /// Deletes what [`last_deltas`] finds.
-pub(super) fn forget_last_deltas(db: &Connection, owner: &Cuid, reply: &Cuid) -> Result<()> {
+pub(super) fn forget_last_deltas(db: &Connection, owner: &Cuid, found: &Found) -> Result<()> {
     db.prepare_cached(concat!(
         "DELETE FROM reply_event WHERE ",
         of_last_attempt!()
     ))?
-    .execute((owner.as_str(), reply.as_str()))
+    .execute((owner.as_str(), found.session, found.message_seq))
     .map(drop)
 }
 

@@ -60,14 +60,20 @@ pub(super) fn changes(db: &Connection, owner: &Cuid, after: Option<i64>) -> Resu
             Ok((row.get(0)?, row.get(1)?, cuid(row, 2)?, row.get(3)?))
         })?
         .collect::<Result<Vec<(i64, String, Cuid, i64)>>>()?;
-    let mut fresh = Vec::with_capacity(found.len());
+    let (mut fresh, mut bytes) = (Vec::new(), 0);
     for (number, kind, id, session) in found {
+        if bytes >= limits::PAGE_BYTES {
+            break;
+        }
         let change = match kind.as_str() {
             "s" => sessions::find(db, owner, &SessionKey::Number(session))?.map(Change::Session),
             "m" => messages::find(db, owner, &id)?.map(Change::Message),
             "r" => replies::find(db, owner, &id)?.map(|found| Change::Reply(found.reply)),
             _ => Some(Change::Deleted(id)),
         };
+        if let Some(Change::Message(message)) = &change {
+            bytes += messages::bytes_of(message);
+        }
         fresh.extend(change.map(|change| Fresh { number, change }));
     }
     moment.commit()?;

@@ -1,4 +1,5 @@
 use chat::contracts::{Appended, StoreError};
+use chat::limits;
 use chat::types::{
     Cuid, FinishReason, Message, MessageRole, MessageView, ModelName, NewMessage, Once, Page,
     PageSize, Parent, Part, ReplyStatus, Session, SessionKey, Timestamp, TokenUsage,
@@ -16,7 +17,7 @@ macro_rules! columns {
     () => {
         "message.seq, message.id, message.session_id, message.parent_id, message.role, \
          message.content, message.model, message.input_tokens, message.output_tokens, \
-         message.finish_reason, message.status, message.created_at, message.depth"
+         message.finish_reason, message.status, message.created_at, message.depth, message.reply"
     };
 }
 
@@ -34,6 +35,7 @@ fn message(row: &Row<'_>) -> Result<Message> {
         status: parsed(row, 10, ReplyStatus::parse)?,
         created_at: time(row, 11)?,
         depth: row.get(12)?,
+        reply: optional(row, 13, Cuid::parse)?,
     })
 }
 
@@ -115,13 +117,25 @@ pub(super) fn list(
         MessageView::Tree => TREE,
     };
     let more = size.get() + 1;
-    let mut items = db
-        .prepare_cached(query)?
-        .query_map((owner.as_str(), session.number, from, more), message)?
-        .collect::<Result<Vec<_>>>()?;
-    let next = items.get(size.get() as usize).map(|first| first.seq);
-    items.truncate(size.get() as usize);
-    Ok(Some(Page { items, next }))
+    let mut statement = db.prepare_cached(query)?;
+    let rows = statement.query_map((owner.as_str(), session.number, from, more), message)?;
+    let (mut items, mut bytes) = (Vec::new(), 0);
+    for row in rows {
+        let message = row?;
+        // The first one is always there, however large it is.
+        if items.len() == size.get() as usize || bytes >= limits::PAGE_BYTES {
+            let next = Some(message.seq);
+            return Ok(Some(Page { items, next }));
+        }
+        bytes += bytes_of(&message);
+        items.push(message);
+    }
+    Ok(Some(Page { items, next: None }))
+}
+
+/// Bytes of what a message says.
+pub(super) fn bytes_of(message: &Message) -> usize {
+    message.content.iter().map(|part| part.as_str().len()).sum()
 }
 
 /// Each step finds one row by its key, so a page costs what it holds. A parent has a lower place.
@@ -166,8 +180,9 @@ pub(super) fn append(
     let Some(session) = sessions::find(db, owner, key).map_err(failure)? else {
         return Ok(Appended::Missing);
     };
-    let Some(parents) = parents(db, &session, new).map_err(failure)? else {
-        return Ok(Appended::NoSuchParent);
+    let parents = match parents(db, &session, new).map_err(failure)? {
+        Ok(parents) => parents,
+        Err(at) => return Ok(Appended::NoSuchParent(at)),
     };
     let mut before = None;
     let mut messages = Vec::with_capacity(new.len());
@@ -219,25 +234,25 @@ impl Place {
     }
 }
 
-/// For each message the one that it names as its parent, or, for the first, the head; `None` as a
-/// whole if the session has no such message.
+/// For each message the one that it names as its parent, or, for the first, the head; or which of
+/// them names one that the session does not have.
 fn parents(
     db: &Connection,
     session: &Session,
     new: &[NewMessage],
-) -> Result<Option<Vec<Option<Place>>>> {
+) -> Result<std::result::Result<Vec<Option<Place>>, usize>> {
     let mut parents = Vec::with_capacity(new.len());
     for (at, message) in new.iter().enumerate() {
         let parent = match &message.parent {
             Parent::Head if at > 0 => None,
             parent => match place_of(db, session, parent)? {
                 Some(place) => place,
-                None => return Ok(None),
+                None => return Ok(Err(at)),
             },
         };
         parents.push(parent);
     }
-    Ok(Some(parents))
+    Ok(Ok(parents))
 }
 
 /// Where a parent is; `None` if the session has no such message.
@@ -271,10 +286,10 @@ pub(super) fn insert(
         let changed = feed::next(db, &session.owner)?;
         db.prepare_cached(concat!(
             "INSERT INTO message (owner, session, seq, id, session_id, depth, parent, parent_id, role,
-               content, model, status, created_at, changed)
+               content, model, status, created_at, changed, reply)
              VALUES (?1, ?2,
                1 + coalesce((SELECT max(seq) FROM message WHERE owner = ?1 AND session = ?2), 0),
-               ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) RETURNING ",
+               ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) RETURNING ",
             columns!()
         ))?
         .query_row(
@@ -292,6 +307,7 @@ pub(super) fn insert(
                 status.as_str(),
                 now.0,
                 changed,
+                new.reply.as_ref().map(Cuid::as_str),
             ),
             message,
         )

@@ -17,6 +17,9 @@ use crate::{CommitObserver, DATABASE_FILE, Purpose};
 const SQLITE_AT_LEAST: (i32, &str) = (3_051_003, "3.51.3");
 /// Statements that each connection keeps prepared.
 const STATEMENTS_KEPT: usize = 64;
+/// KiB of pages that the writer keeps in memory: a commit of many replies touches a page of each,
+/// and what does not fit is written twice.
+const WRITER_CACHE_KIB: i64 = 32 * 1_024;
 /// Milliseconds that a connection waits while another process writes.
 const BUSY_MS: u32 = 5_000;
 
@@ -114,6 +117,7 @@ impl Sqlite {
 
         let path = folder.join(DATABASE_FILE);
         let mut writer = connect(&path)?;
+        writer.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
         let mode: String =
             writer.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
         if mode != "wal" {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use chat::contracts::{Begun, NewReply, Prompt, StoreError};
+use chat::contracts::{Begun, Interrupted, NewReply, Prompt, StoreError};
 use chat::limits;
 use chat::types::{
     Cuid, FinishReason, Folded, MessageRole, ModelName, NewMessage, Once, Parent, Reply,
@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row};
 use super::columns::{cuid, optional, parsed, time};
 use super::messages::{self, Place};
 use super::writer::failure;
-use super::{events, feed, idempotency, sessions};
+use super::{events, feed, idempotency, sessions, writing};
 
 /// A reply with what only its row tells.
 pub(super) struct Found {
@@ -95,7 +95,8 @@ pub(super) fn open(db: &Connection, owner: &Cuid, session: i64) -> Result<Vec<Fo
     db.prepare_cached(concat!(
         "SELECT ",
         columns!(),
-        " FROM reply
+        // Without the hint all replies that the owner ever had would be looked at.
+        " FROM reply INDEXED BY reply_open
           WHERE owner = ?1 AND session = ?2 AND status IN ('queued', 'running')
           ORDER BY status = 'queued', message"
     ))?
@@ -117,6 +118,9 @@ pub(super) fn begin(
     let Some(session) = session else {
         return Ok(Begun::Missing);
     };
+    let Some(model) = &new.model else {
+        return Ok(Begun::NoModel);
+    };
     let open = open(db, &new.owner, session.number).map_err(failure)?;
     let running = open
         .first()
@@ -133,12 +137,13 @@ pub(super) fn begin(
         Ok(prompt) => prompt,
         Err(refused) => return Ok(refused),
     };
-    let reply = insert(db, &session, new, &prompt)?;
-    let interrupted = running.filter(|_| new.when_busy == WhenBusy::Interrupt);
-    if let Some(running) = interrupted {
-        ask_to_stop(db, &new.owner, &running.reply.id, FinishReason::Interrupted)
-            .map_err(failure)?;
-    }
+    let reply = insert(db, &session, new, model, &prompt)?;
+    let interrupted = match open.first() {
+        Some(first) if new.when_busy == WhenBusy::Interrupt => {
+            Some(interrupt(db, &new.owner, first, new.created_at)?)
+        }
+        _ => None,
+    };
     if let Some(once) = once {
         let number = Some(session.number);
         let id = reply.id.as_str();
@@ -147,7 +152,7 @@ pub(super) fn begin(
     Ok(Begun::Done {
         reply,
         session: session.number,
-        interrupted: interrupted.map(|running| running.reply.id.clone()),
+        interrupted,
     })
 }
 
@@ -190,6 +195,7 @@ fn prompt(
                 role: MessageRole::User,
                 content: content.clone(),
                 model: None,
+                reply: None,
             };
             let done = ReplyStatus::Done;
             let now = new.created_at;
@@ -204,6 +210,7 @@ fn insert(
     db: &Connection,
     session: &Session,
     new: &NewReply,
+    model: &ModelName,
     prompt: &Place,
 ) -> std::result::Result<Reply, StoreError> {
     let now = new.created_at;
@@ -212,7 +219,8 @@ fn insert(
         parent: Parent::Message(prompt.id.clone()),
         role: MessageRole::Assistant,
         content: Vec::new(),
-        model: Some(new.model.clone()),
+        model: Some(model.clone()),
+        reply: Some(new.id.clone()),
     };
     let queued = ReplyStatus::Queued;
     let message = messages::insert(db, session, &message, Some(prompt), queued, now)?;
@@ -235,21 +243,41 @@ fn insert(
                 prompt.id.as_str(),
                 message.seq,
                 message.id.as_str(),
-                new.model.as_str(),
+                model.as_str(),
                 now.0,
                 changed,
             ),
             found,
         )
     };
-    let reply = write().map_err(failure)?.reply;
+    let found = write().map_err(failure)?;
     db.prepare_cached(
-        "INSERT INTO reply_event (owner, reply, number, kind, data)
-         VALUES (?1, ?2, 0, 'accepted', '')",
+        "INSERT INTO reply_event (owner, session, message, number, kind, data)
+         VALUES (?1, ?2, ?3, 0, 'accepted', '')",
     )
-    .and_then(|mut statement| statement.execute((new.owner.as_str(), new.id.as_str())))
+    .and_then(|mut statement| statement.execute((new.owner.as_str(), session.number, message.seq)))
     .map_err(failure)?;
-    Ok(reply)
+    Ok(found.reply)
+}
+
+/// Lets the reply whose turn it is make place: one that is still waiting to be claimed ends.
+fn interrupt(
+    db: &Connection,
+    owner: &Cuid,
+    first: &Found,
+    now: Timestamp,
+) -> std::result::Result<Interrupted, StoreError> {
+    let reason = FinishReason::Interrupted;
+    let ended = if first.reply.status == ReplyStatus::Running {
+        ask_to_stop(db, owner, &first.reply.id, reason).map_err(failure)?;
+        None
+    } else {
+        Some(writing::end_waiting(db, owner, first, reason, now)?)
+    };
+    Ok(Interrupted {
+        reply: first.reply.id.clone(),
+        ended,
+    })
 }
 
 pub(super) fn ask_to_stop(

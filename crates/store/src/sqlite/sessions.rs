@@ -285,8 +285,7 @@ pub(super) fn delete(
 
 /// Deletes a session with everything in it.
 const EVERYTHING: [&str; 4] = [
-    "DELETE FROM reply_event WHERE owner = ?1 AND reply IN
-       (SELECT id FROM reply WHERE owner = ?1 AND session = ?2)",
+    "DELETE FROM reply_event WHERE owner = ?1 AND session = ?2",
     "DELETE FROM reply WHERE owner = ?1 AND session = ?2",
     "DELETE FROM message WHERE owner = ?1 AND session = ?2",
     "DELETE FROM session WHERE owner = ?1 AND number = ?2",

@@ -184,12 +184,25 @@ impl Loop {
         }
         self.execute("BEGIN IMMEDIATE")?;
         let mut next = 0;
+        // What is first in a transaction is undone with it: a savepoint would copy each page that
+        // the operation touches.
+        let mut is_first = true;
         while let Some(operation) = batch.get_mut(next) {
-            self.execute("SAVEPOINT operation")?;
-            if !operation.run(&self.db) {
-                self.execute("ROLLBACK TO operation")?;
+            if !is_first {
+                self.execute("SAVEPOINT operation")?;
             }
-            self.execute("RELEASE operation")?;
+            let stays = operation.run(&self.db);
+            if !is_first {
+                if !stays {
+                    self.execute("ROLLBACK TO operation")?;
+                }
+                self.execute("RELEASE operation")?;
+            } else if stays {
+                is_first = false;
+            } else {
+                self.execute("ROLLBACK")?;
+                self.execute("BEGIN IMMEDIATE")?;
+            }
             next += 1;
             if batch.len() < BATCH_OPERATIONS
                 && started.elapsed() < BATCH_TIME

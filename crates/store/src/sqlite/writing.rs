@@ -3,7 +3,7 @@
 use chat::contracts::{Append, Claim, Claimed, Finish, Finished, Kept, Stopped, StoreError, Work};
 use chat::limits;
 use chat::types::{
-    Cuid, Ending, Event, FinishReason, NumberedEvent, Reply, ReplyError, ReplyErrorKind,
+    Cuid, Delta, Ending, Event, FinishReason, NumberedEvent, Reply, ReplyError, ReplyErrorKind,
     ReplyStatus, SessionKey, Timestamp, TokenUsage, fold,
 };
 use rusqlite::{Connection, Result};
@@ -19,8 +19,8 @@ pub(super) fn claim(
     session: i64,
     now: Timestamp,
 ) -> std::result::Result<Claimed, StoreError> {
-    let open = open(db, owner, session).map_err(failure)?;
-    let Some(next) = open.into_iter().next() else {
+    let next = open(db, owner, session).map_err(failure)?;
+    let Some(next) = next.into_iter().next() else {
         return Ok(Claimed::Nothing);
     };
     if next.reply.status == ReplyStatus::Running {
@@ -29,12 +29,12 @@ pub(super) fn claim(
         }
         if let Some(ending) = end_of_stranded(&next) {
             let reply = next.reply.id.clone();
-            let events = end(db, owner, &next, Vec::new(), None, None, &ending, now)?;
+            let events = end(db, owner, &next, End::of(ending), now)?;
             return Ok(Claimed::Ended { reply, events });
         }
     }
-    let session = sessions::find(db, owner, &SessionKey::Number(session)).map_err(failure)?;
-    let Some(session) = session else {
+    let key = SessionKey::Number(session);
+    let Some(session) = sessions::find(db, owner, &key).map_err(failure)? else {
         return Ok(Claimed::Nothing);
     };
     let attempt = next.reply.attempt + 1;
@@ -47,7 +47,7 @@ pub(super) fn claim(
         attempt,
         model: next.reply.model.clone(),
     });
-    let events = events::append(db, owner, &next.reply.id, fresh)?;
+    let events = events::append(db, owner, &next, fresh)?;
     Ok(Claimed::Work(Box::new(Work {
         reply: Reply {
             status: ReplyStatus::Running,
@@ -56,6 +56,7 @@ pub(super) fn claim(
         },
         session,
         prompt_seq: next.prompt_seq,
+        message_seq: next.message_seq,
         events,
     })))
 }
@@ -145,8 +146,8 @@ pub(super) fn append(
         let (kind, data) = events::write(&event.event)?;
         let written = db
             .prepare_cached(
-                "INSERT INTO reply_event (owner, reply, number, kind, data)
-                 SELECT owner, id, ?3, ?4, ?5 FROM reply
+                "INSERT INTO reply_event (owner, session, message, number, kind, data)
+                 SELECT owner, session, message, ?3, ?4, ?5 FROM reply
                  WHERE owner = ?1 AND id = ?2 AND status = 'running' AND attempt = ?6
                    AND lease_until > ?7
                  ON CONFLICT DO NOTHING",
@@ -191,19 +192,13 @@ pub(super) fn finish(db: &Connection, finish: Finish) -> std::result::Result<Fin
     if let Some(stop) = found.stop.filter(|_| ending.status == ReplyStatus::Stopped) {
         ending.reason = stop;
     }
-    let left_out = Some(left_out);
-    let deltas = deltas.into_iter().map(Event::Delta).collect();
-    end(
-        db,
-        &claim.owner,
-        &found,
+    let last = End {
         deltas,
         usage,
-        left_out,
-        &ending,
-        now,
-    )
-    .map(Finished::Done)
+        left_out: Some(left_out),
+        ending,
+    };
+    end(db, &claim.owner, &found, last, now).map(Finished::Done)
 }
 
 pub(super) fn stop(
@@ -218,21 +213,8 @@ pub(super) fn stop(
     };
     Ok(Some(match found.reply.status {
         ReplyStatus::Queued => {
-            let ending = Ending {
-                status: ReplyStatus::Stopped,
-                reason: FinishReason::Stopped,
-                error: None,
-            };
-            Stopped::Ended(end(
-                db,
-                owner,
-                &found,
-                Vec::new(),
-                None,
-                None,
-                &ending,
-                now,
-            )?)
+            let reason = FinishReason::Stopped;
+            Stopped::Ended(end_waiting(db, owner, &found, reason, now)?)
         }
         ReplyStatus::Running => {
             ask_to_stop(db, owner, reply, FinishReason::Stopped).map_err(failure)?;
@@ -242,25 +224,64 @@ pub(super) fn stop(
     }))
 }
 
+/// Ends a reply that nobody has begun to write.
+pub(super) fn end_waiting(
+    db: &Connection,
+    owner: &Cuid,
+    found: &Found,
+    reason: FinishReason,
+    now: Timestamp,
+) -> std::result::Result<Vec<NumberedEvent>, StoreError> {
+    let ending = Ending {
+        status: ReplyStatus::Stopped,
+        reason,
+        error: None,
+    };
+    end(db, owner, found, End::of(ending), now)
+}
+
+/// The last of a reply.
+struct End {
+    deltas: Vec<Delta>,
+    usage: Option<TokenUsage>,
+    left_out: Option<u32>,
+    ending: Ending,
+}
+
+impl End {
+    /// An end that nothing comes before.
+    fn of(ending: Ending) -> Self {
+        Self {
+            deltas: Vec::new(),
+            usage: None,
+            left_out: None,
+            ending,
+        }
+    }
+}
+
 /// Ends a reply: the one way in which that happens.
-#[expect(clippy::too_many_arguments, reason = "they are one row's columns")]
 fn end(
     db: &Connection,
     owner: &Cuid,
     found: &Found,
-    mut last: Vec<Event>,
-    usage: Option<TokenUsage>,
-    left_out: Option<u32>,
-    ending: &Ending,
+    end: End,
     now: Timestamp,
 ) -> std::result::Result<Vec<NumberedEvent>, StoreError> {
+    let End {
+        deltas,
+        usage,
+        left_out,
+        ending,
+    } = end;
+    let mut last: Vec<_> = deltas.into_iter().map(Event::Delta).collect();
     let reply = &found.reply.id;
     last.extend(usage.map(Event::Usage));
     last.push(Event::Finished(ending.clone()));
-    let last = events::append(db, owner, reply, last)?;
-    let deltas = events::last_deltas(db, owner, reply).map_err(failure)?;
+    let last = events::append(db, owner, found, last)?;
+    let deltas = events::last_deltas(db, owner, found).map_err(failure)?;
     let (parts, folded) = fold(deltas);
-    events::forget_last_deltas(db, owner, reply).map_err(failure)?;
+    events::forget_last_deltas(db, owner, found).map_err(failure)?;
     let parts = messages::write_parts(&parts)?;
     let folded = events::write_folded(&folded)?;
     let write = || {
@@ -325,9 +346,9 @@ pub(super) fn stranded(db: &Connection, now: Timestamp, most: u32) -> Result<Vec
          WHERE status IN ('queued', 'running')
            AND ((status = 'running' AND lease_until <= ?1)
              OR (status = 'queued' AND NOT EXISTS
-                  (SELECT 1 FROM reply AS other
+                  (SELECT 1 FROM reply AS other INDEXED BY reply_open
                    WHERE other.owner = reply.owner AND other.session = reply.session
-                     AND other.status = 'running')))
+                     AND other.status IN ('queued', 'running') AND other.status = 'running')))
          LIMIT ?2",
     )?
     .query_map((now.0, most), |row| Ok((cuid(row, 0)?, row.get(1)?)))?
@@ -337,7 +358,8 @@ pub(super) fn stranded(db: &Connection, now: Timestamp, most: u32) -> Result<Vec
 /// Ends all leases: whoever held one is gone.
 pub(super) fn end_leases(db: &Connection) -> Result<()> {
     db.execute(
-        "UPDATE reply SET lease_until = 0 WHERE status = 'running'",
+        "UPDATE reply INDEXED BY reply_open SET lease_until = 0
+         WHERE status IN ('queued', 'running') AND status = 'running'",
         [],
     )
     .map(drop)

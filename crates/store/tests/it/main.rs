@@ -107,6 +107,8 @@ conformance! {
         a_session_that_replies_rejects_if_it_is_asked_to
         so_many_replies_wait_and_no_more
         an_interruption_ends_the_running_reply
+        an_interruption_ends_the_reply_that_was_about_to_run
+        without_a_model_only_what_was_accepted_before_is_found
         one_that_was_to_be_interrupted_may_still_be_complete
         a_repeated_wish_gives_the_same_reply_and_writes_nothing
         a_stopped_reply_that_waits_ends_at_once

@@ -63,6 +63,7 @@ pub async fn appended_messages_follow_the_head_and_move_it(store: &dyn Store) {
                 model: None,
                 usage: None,
                 finish_reason: None,
+                reply: None,
                 status: ReplyStatus::Done,
                 created_at: at,
             });
@@ -177,8 +178,9 @@ pub async fn an_unknown_parent_is_refused_and_nothing_is_written(store: &dyn Sto
         ] {
             // What is refused is not remembered, so each wish may have the same key.
             for again in [1, 2] {
+                let at_fault = new.len() - 1;
                 let appended = append_once(store, &made, new.clone(), once("k", again)).await;
-                assert_eq!(appended.unwrap(), Appended::NoSuchParent);
+                assert_eq!(appended.unwrap(), Appended::NoSuchParent(at_fault));
             }
         }
     }
@@ -462,7 +464,7 @@ pub async fn messages_of_a_deleted_session_are_gone(store: &dyn Store) {
     let next = session(store, &ada, "two", 4).await;
     let wish = vec![following(&appended[0].id, "b")];
     let refused = store.append_messages(ada, key(&next), wish, Timestamp(5), None);
-    assert_eq!(refused.await.unwrap(), Appended::NoSuchParent);
+    assert_eq!(refused.await.unwrap(), Appended::NoSuchParent(0));
 }
 
 pub async fn a_repeated_append_of_nothing_does_nothing(store: &dyn Store) {

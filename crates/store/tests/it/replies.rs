@@ -1,6 +1,6 @@
 use chat::contracts::{
-    Begun, Changes, Claim, Claimed, Finish, Finished, Kept, NewReply, Prompt, Stopped, Store,
-    StoreError,
+    Begun, Changes, Claim, Claimed, Finish, Finished, Interrupted, Kept, NewReply, Prompt, Stopped,
+    Store, StoreError,
 };
 use chat::limits::REPLIES_QUEUED;
 use chat::types::{
@@ -57,6 +57,7 @@ pub async fn a_reply_is_accepted_with_its_prompt_and_an_empty_message(store: &dy
         model: None,
         usage: None,
         finish_reason: None,
+        reply: None,
         status: ReplyStatus::Done,
         created_at: Timestamp(3),
     };
@@ -68,6 +69,7 @@ pub async fn a_reply_is_accepted_with_its_prompt_and_an_empty_message(store: &dy
         role: MessageRole::Assistant,
         content: Vec::new(),
         model: Some(model()),
+        reply: Some(new.id.clone()),
         status: ReplyStatus::Queued,
         ..prompt.clone()
     };
@@ -226,22 +228,17 @@ pub async fn an_interruption_ends_the_running_reply(store: &dyn Store) {
     let ada = account(store, "a@x").await.id;
     let made = session(store, &ada, "one", 1).await;
     let first = begin(store, &made, "first", 2).await;
-    // One that only waits is not interrupted.
-    let second = wish(store, when_busy(&made, WhenBusy::Interrupt, 3)).await;
-    assert!(matches!(
-        second,
-        Begun::Done {
-            interrupted: None,
-            ..
-        }
-    ));
     let work = claim_work(store, &made, 4).await;
     assert_eq!(work.reply.id, first.id);
     let third = wish(store, when_busy(&made, WhenBusy::Interrupt, 5)).await;
     let Begun::Done { interrupted, .. } = third else {
         panic!("{third:?}");
     };
-    assert_eq!(interrupted.as_ref(), Some(&first.id));
+    let expected = Interrupted {
+        reply: first.id.clone(),
+        ended: None,
+    };
+    assert_eq!(interrupted, Some(expected));
     // A wish to stop it that comes later does not change why it ends.
     let asked = stop(store, &made, &first.id, 6).await;
     assert_eq!(asked, Some(Stopped::Asked(made.number)));
@@ -255,7 +252,43 @@ pub async fn an_interruption_ends_the_running_reply(store: &dyn Store) {
     let message = message(store, &made, &first.message).await;
     assert_eq!(message.finish_reason, Some(FinishReason::Interrupted));
     assert_eq!(message.text(), "so far");
-    assert_eq!(open(store, &made).await.len(), 2);
+    assert_eq!(open(store, &made).await.len(), 1);
+}
+
+pub async fn an_interruption_ends_the_reply_that_was_about_to_run(store: &dyn Store) {
+    let ada = account(store, "a@x").await.id;
+    let made = session(store, &ada, "one", 1).await;
+    let first = begin(store, &made, "first", 2).await;
+    let second = begin(store, &made, "second", 3).await;
+    let third = wish(store, when_busy(&made, WhenBusy::Interrupt, 4)).await;
+    let Begun::Done {
+        interrupted, reply, ..
+    } = third
+    else {
+        panic!("{third:?}");
+    };
+    let Some(Interrupted { reply: id, ended }) = interrupted else {
+        panic!("{interrupted:?}");
+    };
+    assert_eq!(id, first.id);
+    assert_eq!(ended.unwrap()[0].event, stopped(FinishReason::Interrupted));
+    // Those behind it keep their turn.
+    assert_eq!(open_ids(store, &made).await, [second.id, reply.id]);
+}
+
+pub async fn without_a_model_only_what_was_accepted_before_is_found(store: &dyn Store) {
+    let ada = account(store, "a@x").await.id;
+    let made = session(store, &ada, "one", 1).await;
+    let new = new_reply(&made, "first", 2);
+    let begun = wish_once(store, new.clone(), once("k", 1)).await.unwrap();
+    let modelless = NewReply {
+        model: None,
+        ..new_reply(&made, "first", 3)
+    };
+    let again = wish_once(store, modelless.clone(), once("k", 1)).await;
+    assert_eq!(again.unwrap(), begun);
+    assert_eq!(wish(store, modelless).await, Begun::NoModel);
+    assert_eq!(open(store, &made).await.len(), 1);
 }
 
 pub async fn one_that_was_to_be_interrupted_may_still_be_complete(store: &dyn Store) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chat::contracts::{
-    Append, Begun, Claim, Claimed, Finish, Finished, Kept, NewReply, Stopped, Store,
+    Append, Begun, Claim, Claimed, Finish, Finished, Interrupted, Kept, NewReply, Stopped, Store,
 };
 use chat::limits::{LEASE, REPLIES_QUEUED, REPLY_ATTEMPTS};
 use chat::types::{
@@ -127,6 +127,7 @@ impl World<'_> {
             ..new_reply(&self.sessions[session], "prompt", self.now)
         };
         let running = self.running(session);
+        let first = self.open(session).first().map(|one| one.reply.id.clone());
         let open = self.open(session).len();
         let queued = open - usize::from(running.is_some());
         let begun = self.store.begin_reply(new.clone(), None).await.unwrap();
@@ -144,12 +145,20 @@ impl World<'_> {
             else {
                 panic!("{begun:?}");
             };
-            let expected = running.filter(|_| new.when_busy == WhenBusy::Interrupt);
-            assert_eq!(interrupted, expected);
-            if let Some(running) = interrupted {
-                self.count("interrupted");
-                let stop = &mut self.find(&running).stop;
-                *stop = stop.or(Some(FinishReason::Interrupted));
+            let first = first.filter(|_| new.when_busy == WhenBusy::Interrupt);
+            let found = interrupted.as_ref().map(|interrupted| &interrupted.reply);
+            assert_eq!(found, first.as_ref());
+            if let Some(Interrupted { reply, ended }) = interrupted {
+                assert_eq!(ended.is_none(), running.is_some());
+                if let Some(events) = ended {
+                    self.count("interrupted while waiting");
+                    let ending = ending(ReplyStatus::Stopped, FinishReason::Interrupted);
+                    self.ended(&reply, &ending, None, None, events);
+                } else {
+                    self.count("interrupted");
+                    let stop = &mut self.find(&reply).stop;
+                    *stop = stop.or(Some(FinishReason::Interrupted));
+                }
             }
             let events = events(self.store, &new.owner, &reply.id, 0).await;
             assert_eq!(events.len(), 1);
@@ -526,6 +535,7 @@ pub async fn whatever_happens_happens_as_in_the_model(store: &dyn Store) {
         "full",
         "given up",
         "interrupted",
+        "interrupted while waiting",
         "kept",
         "nothing to claim",
         "stopped before",

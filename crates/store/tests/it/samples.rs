@@ -139,6 +139,7 @@ pub fn new_message(text: &str) -> NewMessage {
         role: MessageRole::User,
         content: says(text),
         model: None,
+        reply: None,
     }
 }
 
@@ -215,7 +216,7 @@ pub fn new_reply(session: &Session, text: &str, at: i64) -> NewReply {
             content: says(text),
         },
         message: cuid(),
-        model: model(),
+        model: Some(model()),
         when_busy: WhenBusy::Queue,
         created_at: Timestamp(at),
     }

@@ -1,0 +1,140 @@
+//! Replies at the same time, read to their ends: how old each token is when it arrives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::client::{Http, Server, request};
+use crate::{Result, now, provider, quantile};
+
+/// The replies begin one after the other within this time: it is about many that run, and not about
+/// many that come in the same moment.
+const STARTS_SPREAD: Duration = Duration::from_secs(1);
+
+/// Where a reply comes from.
+pub enum Source {
+    /// The provider's address.
+    Provider(String),
+    /// A server, and the first of the sessions in which it is asked.
+    Chatkeep(Server, usize),
+}
+
+/// The times of one reply.
+struct Times {
+    /// From the request to the first token.
+    first: u64,
+    /// For each token from its writing to its arrival.
+    tokens: Vec<u64>,
+}
+
+/// Prints how long tokens took.
+pub async fn measure(source: Source, replies: usize, tokens: usize) -> Result<()> {
+    let source = Arc::new(source);
+    let mut running = JoinSet::new();
+    for number in 0..replies {
+        let source = source.clone();
+        running.spawn(async move {
+            sleep(STARTS_SPREAD * number as u32 / replies as u32).await;
+            let times = source.read(number, tokens).await;
+            times.map_err(|error| format!("reply {number}: {error}"))
+        });
+    }
+    let mut firsts = Vec::with_capacity(replies);
+    let mut all = Vec::with_capacity(replies * tokens);
+    while let Some(times) = running.join_next().await {
+        let times = times??;
+        firsts.push(times.first);
+        all.extend(times.tokens);
+    }
+    let (first, token) = (summary(firsts), summary(all));
+    println!(r#"{{"first": {first}, "token": {token}}}"#);
+    Ok(())
+}
+
+fn summary(mut times: Vec<u64>) -> String {
+    times.sort_unstable();
+    let [p50, p99, max] = [0.5, 0.99, 1.0].map(|share| quantile(&times, share));
+    format!(r#"{{"p50": {p50}, "p99": {p99}, "max": {max}}}"#)
+}
+
+impl Source {
+    fn address(&self) -> &str {
+        match self {
+            Self::Provider(address) => address,
+            Self::Chatkeep(server, _) => &server.address,
+        }
+    }
+
+    fn request(&self, number: usize, tokens: usize) -> String {
+        let prompt = provider::prompt(tokens, false);
+        match self {
+            Self::Provider(_) => {
+                let body = format!(
+                    r#"{{"model":"bench","messages":[{{"role":"user","content":"{prompt}"}}],"stream":true}}"#
+                );
+                request("POST", "/v1/chat/completions", "", &body)
+            }
+            Self::Chatkeep(server, first) => {
+                let path = format!("/api/v1/chat/{}/replies", first + number);
+                let body = format!(r#"{{"prompt":"{prompt}","stream":true}}"#);
+                server.request("POST", &path, &body)
+            }
+        }
+    }
+
+    /// How a line with text begins, and the line of a good end.
+    fn marks(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Provider(_) => (provider::BEFORE_TOKEN, provider::DONE),
+            Self::Chatkeep(..) => (
+                r#"data: {"text":""#,
+                r#"data: {"status":"done","reason":"stop"}"#,
+            ),
+        }
+    }
+
+    /// Reads a reply, and makes sure that each token comes once and in order.
+    async fn read(&self, number: usize, tokens: usize) -> Result<Times> {
+        let (before_text, end) = self.marks();
+        let request = self.request(number, tokens);
+        let mut http = Http::connect(self.address()).await?;
+        let start = now();
+        http.send(&request).await?;
+        let mut first = None;
+        let mut ages = Vec::with_capacity(tokens);
+        let mut ended = None;
+        while ended.is_none() {
+            let mut arrived = None;
+            ended = http
+                .lines(|line| {
+                    if line == end.as_bytes() {
+                        return Ok(Some(()));
+                    }
+                    let Some(text) = line.strip_prefix(before_text.as_bytes()) else {
+                        return Ok(None);
+                    };
+                    let arrived = *arrived.get_or_insert_with(now);
+                    first.get_or_insert(arrived - start);
+                    let text = text.split(|byte| *byte == b'"').next().unwrap_or_default();
+                    for token in std::str::from_utf8(text)?.split_terminator(' ') {
+                        let (at, written) = token.split_once('@').ok_or("no token")?;
+                        if at.parse() != Ok(ages.len()) {
+                            return Err(format!("token {at} in place of {}", ages.len()).into());
+                        }
+                        ages.push(arrived - written.parse::<u64>()?);
+                    }
+                    Ok(None)
+                })
+                .await?;
+        }
+        match first {
+            Some(first) if ages.len() == tokens => Ok(Times {
+                first,
+                tokens: ages,
+            }),
+            _ => Err(format!("{} of {tokens} tokens", ages.len()).into()),
+        }
+    }
+}

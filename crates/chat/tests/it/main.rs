@@ -1,0 +1,171 @@
+//! The product with a real store and a provider that a test has in its hands.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chat::contracts::{Clock, EndOfAnswer, Entropy, Piece, Pieces, Provider, Question};
+use chat::limits::LEASE;
+use chat::types::{
+    Caller, Delta, Email, MessageText, ModelName, Parent, Reply, ReplyError, ReplyErrorKind,
+    ReplyStatus, Role, SessionKey, SessionKind, Timestamp, WhenBusy,
+};
+use chat::{Chat, Model, Models, Options, PromptDraft, ReplyDraft, SessionDraft, TokenDraft};
+use futures_util::stream;
+
+/// A clock that a test moves.
+struct Hands(AtomicI64);
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Relaxed))
+    }
+}
+
+struct Counting(AtomicU64);
+
+impl Entropy for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        let count = self.0.fetch_add(1, Ordering::Relaxed).to_le_bytes();
+        for (byte, next) in bytes.iter_mut().zip(count.into_iter().cycle()) {
+            *byte = next;
+        }
+    }
+}
+
+/// Panics when it is told to, and counts how often it was asked what.
+#[derive(Default)]
+struct Nervous(Mutex<HashMap<String, u32>>);
+
+#[async_trait]
+impl Provider for Nervous {
+    async fn ask(&self, question: Question) -> Result<Pieces, ReplyError> {
+        let text = question.messages.last().unwrap().text.clone();
+        *self.0.lock().unwrap().entry(text.clone()).or_default() += 1;
+        assert!(text != "panic", "as a mistake of ours would");
+        let pieces = [
+            Ok(Piece::Delta(Delta::Text("fine".into()))),
+            Ok(Piece::End(EndOfAnswer::Complete)),
+        ];
+        Ok(Box::pin(stream::iter(pieces)))
+    }
+
+    fn count_tokens(&self, _: &str, text: &str) -> usize {
+        text.len()
+    }
+}
+
+struct Unobserved;
+
+impl store::CommitObserver for Unobserved {
+    fn committed(&self, _: usize, _: Duration) {}
+}
+
+/// The product, somebody who uses it, and what a test can turn.
+struct Bench {
+    chat: Arc<Chat>,
+    caller: Caller,
+    clock: Arc<Hands>,
+    provider: Arc<Nervous>,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Hands(AtomicI64::new(1_700_000_000_000)));
+        let purpose = store::Purpose::Serve;
+        let store = store::open(folder.path(), purpose, clock.now(), Arc::new(Unobserved));
+        let provider = Arc::new(Nervous::default());
+        let model = Model {
+            name: ModelName::parse("nervous").unwrap(),
+            provider_name: "test".into(),
+            is_demo: false,
+            window: 1_000,
+            max_output_tokens: None,
+            provider: provider.clone(),
+        };
+        let options = Options {
+            models: Models::new(vec![model]).unwrap(),
+            ..Options::default()
+        };
+        let entropy = Arc::new(Counting(AtomicU64::new(0)));
+        let chat = Chat::new(store.unwrap(), clock.clone(), entropy, options).unwrap();
+        let chat = Arc::new(chat);
+        let writing = chat.clone();
+        tokio::spawn(async move { writing.write_replies().await });
+        let email = Email::parse("ada@example.com").unwrap();
+        let account = chat.create_account(email, None, Role::User, None);
+        let account = account.await.unwrap();
+        let token = chat.create_token_for(&account, TokenDraft::default());
+        let token = token.await.unwrap();
+        Self {
+            caller: chat.authenticate(token.text.expose()).await.unwrap(),
+            chat,
+            clock,
+            provider,
+            _folder: folder,
+        }
+    }
+
+    async fn session(&self) -> SessionKey {
+        let draft = SessionDraft {
+            title: None,
+            kind: SessionKind::Text,
+        };
+        let made = self.chat.create_session(&self.caller, draft, None).await;
+        SessionKey::Number(made.unwrap().number)
+    }
+
+    async fn ask(&self, session: &SessionKey, text: &str) -> Reply {
+        let draft = ReplyDraft {
+            prompt: PromptDraft::New {
+                parent: Parent::Head,
+                text: MessageText::parse(text).unwrap(),
+            },
+            model: None,
+            when_busy: WhenBusy::Queue,
+        };
+        let begun = self
+            .chat
+            .begin_reply(&self.caller, session.clone(), draft, None);
+        begun.await.unwrap()
+    }
+
+    /// The reply once it has ended, while lease after lease runs out.
+    async fn end_of(&self, session: &SessionKey, reply: &Reply) -> Reply {
+        loop {
+            let second = Duration::from_secs(1);
+            let waiting = self
+                .chat
+                .wait_for_reply(&self.caller, session, &reply.id, second);
+            let now = waiting.await.unwrap();
+            if now.status.is_end() {
+                return now;
+            }
+            let lease = LEASE.as_millis() as i64 + 1;
+            self.clock.0.fetch_add(lease, Ordering::Relaxed);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_panic_costs_an_attempt_and_not_the_session() {
+    let bench = Bench::new().await;
+    let session = bench.session().await;
+    let broken = bench.ask(&session, "panic").await;
+    let behind = bench.ask(&session, "go on").await;
+    let broken = bench.end_of(&session, &broken).await;
+    assert_eq!((broken.status, broken.attempt), (ReplyStatus::Failed, 2));
+    assert_eq!(broken.error.unwrap().kind, ReplyErrorKind::Interrupted);
+    let behind = bench.end_of(&session, &behind).await;
+    assert_eq!((behind.status, behind.attempt), (ReplyStatus::Done, 1));
+    let asked = bench.provider.0.lock().unwrap().clone();
+    assert_eq!((asked["panic"], asked["go on"]), (2, 1));
+    while bench.chat.load().replies_running > 0 {
+        tokio::task::yield_now().await;
+    }
+}

@@ -37,7 +37,7 @@ pub const LEASE_RENEWED: Duration = Duration::from_secs(3);
 pub const RECOVERY: Duration = Duration::from_secs(1);
 /// How long what models write is gathered before it is committed, for all replies together; the
 /// first piece after a silence does not wait.
-pub const TICK: Duration = Duration::from_millis(40);
+pub const TICK: Duration = Duration::from_millis(30);
 /// Bytes of one delta before it is committed without waiting for the tick.
 pub const DELTA_BYTES: usize = 1_024;
 /// Events of a reply that a watcher may lag behind before it reads the rows again.

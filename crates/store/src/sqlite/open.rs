@@ -20,6 +20,9 @@ const STATEMENTS_KEPT: usize = 64;
 /// KiB of pages that the writer keeps in memory: a commit of many replies touches a page of each,
 /// and what does not fit is written twice.
 const WRITER_CACHE_KIB: i64 = 32 * 1_024;
+/// Pages of 4 KiB that the write-ahead log holds before they are copied into the database. A page
+/// that many commits have changed is copied once.
+const CHECKPOINT_PAGES: i64 = 4_096;
 /// Milliseconds that a connection waits while another process writes.
 const BUSY_MS: u32 = 5_000;
 
@@ -118,6 +121,7 @@ impl Sqlite {
         let path = folder.join(DATABASE_FILE);
         let mut writer = connect(&path)?;
         writer.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+        writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         let mode: String =
             writer.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
         if mode != "wal" {

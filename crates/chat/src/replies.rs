@@ -47,7 +47,8 @@ impl Chat {
     /// of an earlier one it is that one.
     ///
     /// Errors: [`Error::NotFound`], [`Error::NoSuchParent`], [`Error::NoSuchPrompt`],
-    /// [`Error::UnknownModel`], [`Error::NoModels`], [`Error::SessionBusy`], [`Error::QueueFull`], [`Error::KeyReused`].
+    /// [`Error::UnknownModel`], [`Error::NoModels`], [`Error::SessionBusy`], [`Error::QueueFull`],
+    /// [`Error::KeyReused`].
     pub async fn begin_reply(
         &self,
         caller: &Caller,

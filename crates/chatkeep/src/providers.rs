@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use chat::Models;
 use chat::types::ModelName;
-use providers::{Client, Key, Kind, ModelSettings, ProviderSettings, Timeouts};
+use providers::{Client, Key, Kind, ModelSettings, ProviderSettings, SettingsError, Timeouts};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::cli;
@@ -101,9 +101,25 @@ pub fn models(configured: &[Provider]) -> anyhow::Result<Models> {
     if settings.is_empty() {
         settings.push(demo());
     }
-    let models = providers::models(&Client::new()?, settings)?;
+    let models = providers::models(&Client::new()?, settings).map_err(as_set)?;
     Models::new(models)
         .map_err(|name| anyhow::anyhow!("two providers have a model that is called {name}"))
+}
+
+/// The error with the field called as the file of settings calls it.
+fn as_set(error: SettingsError) -> SettingsError {
+    let field = match error.field.as_str() {
+        "key" => "key_env or key_file",
+        "timeouts.connect" => "connect_timeout",
+        "timeouts.first_token" => "first_token_timeout",
+        "timeouts.between_tokens" => "token_timeout",
+        "timeouts.whole" => "timeout",
+        same => same,
+    };
+    SettingsError {
+        field: field.to_owned(),
+        ..error
+    }
 }
 
 impl Model {

@@ -150,13 +150,14 @@ pub(super) struct GuestQuestion {
 #[serde(untagged, expecting = "it is neither a text nor a number")]
 enum ChatId {
     Text(String),
-    Number(u64),
+    Number(f64),
 }
 
 impl fmt::Display for ChatId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
+            // JSON knows one kind of number; all of ours are exact in it.
             Self::Number(number) => number.fmt(f),
         }
     }

@@ -10,11 +10,13 @@ use async_trait::async_trait;
 use chat::contracts::{Clock, EndOfAnswer, Entropy, Piece, Pieces, Provider, Question};
 use chat::limits::LEASE;
 use chat::types::{
-    Caller, Delta, Email, MessageText, ModelName, Parent, Reply, ReplyError, ReplyErrorKind,
-    ReplyStatus, Role, SessionKey, SessionKind, Timestamp, WhenBusy,
+    Caller, Delta, Email, Event, FinishReason, MessageText, ModelName, Parent, Reply, ReplyError,
+    ReplyErrorKind, ReplyStatus, Role, SessionKey, SessionKind, Timestamp, WhenBusy,
 };
-use chat::{Chat, Model, Models, Options, PromptDraft, ReplyDraft, SessionDraft, TokenDraft};
-use futures_util::stream;
+use chat::{
+    Chat, Error, Model, Models, Options, PromptDraft, ReplyDraft, SessionDraft, TokenDraft,
+};
+use futures_util::{FutureExt, StreamExt, stream};
 
 /// A clock that a test moves.
 struct Hands(AtomicI64);
@@ -36,7 +38,7 @@ impl Entropy for Counting {
     }
 }
 
-/// Panics when it is told to, and counts how often it was asked what.
+/// Panics or falls silent when it is told to, and counts how often it was asked what.
 #[derive(Default)]
 struct Nervous(Mutex<HashMap<String, u32>>);
 
@@ -46,6 +48,10 @@ impl Provider for Nervous {
         let text = question.messages.last().unwrap().text.clone();
         *self.0.lock().unwrap().entry(text.clone()).or_default() += 1;
         assert!(text != "panic", "as a mistake of ours would");
+        if text == "stall" {
+            let piece = stream::once(async { Ok(Piece::Delta(Delta::Text("so far".into()))) });
+            return Ok(Box::pin(piece.chain(stream::pending())));
+        }
         let pieces = [
             Ok(Piece::Delta(Delta::Text("fine".into()))),
             Ok(Piece::End(EndOfAnswer::Complete)),
@@ -121,18 +127,50 @@ impl Bench {
     }
 
     async fn ask(&self, session: &SessionKey, text: &str) -> Reply {
+        let begun = self.begin(session, text, WhenBusy::Queue).await;
+        begun.unwrap()
+    }
+
+    async fn begin(
+        &self,
+        session: &SessionKey,
+        text: &str,
+        when_busy: WhenBusy,
+    ) -> Result<Reply, Error> {
         let draft = ReplyDraft {
             prompt: PromptDraft::New {
                 parent: Parent::Head,
                 text: MessageText::parse(text).unwrap(),
             },
             model: None,
-            when_busy: WhenBusy::Queue,
+            when_busy,
         };
-        let begun = self
-            .chat
-            .begin_reply(&self.caller, session.clone(), draft, None);
-        begun.await.unwrap()
+        let session = session.clone();
+        self.chat
+            .begin_reply(&self.caller, session, draft, None)
+            .await
+    }
+
+    /// Asks for an answer that stalls, and waits for what there is of it.
+    async fn stalled(&self, session: &SessionKey) -> Reply {
+        let reply = self.ask(session, "stall").await;
+        let watch = self.chat.watch_reply(&self.caller, session, &reply.id, 2);
+        let first = watch.await.unwrap().next().await.unwrap().unwrap();
+        assert_eq!(first.event, Event::Delta(Delta::Text("so far".into())));
+        reply
+    }
+
+    /// Why a reply ended, without any lease running out.
+    async fn reason(&self, session: &SessionKey, reply: &Reply) -> FinishReason {
+        let watch = self.chat.watch_reply(&self.caller, session, &reply.id, 2);
+        let mut watch = watch.await.unwrap();
+        while let Some(event) = watch.next().await.unwrap() {
+            if let Event::Finished(ending) = event.event {
+                assert_eq!(ending.status, ReplyStatus::Stopped);
+                return ending.reason;
+            }
+        }
+        panic!("the stream ended without an end");
     }
 
     /// The reply once it has ended, while lease after lease runs out.
@@ -168,4 +206,33 @@ async fn a_panic_costs_an_attempt_and_not_the_session() {
     while bench.chat.load().replies_running > 0 {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_stop_and_an_interruption_count_although_their_clients_hang_up() {
+    let bench = Bench::new().await;
+    let session = bench.session().await;
+    let stopped = bench.stalled(&session).await;
+    // Polled once, and dropped.
+    let stop = bench.chat.stop_reply(&bench.caller, &session, &stopped.id);
+    assert!(stop.now_or_never().is_none());
+    assert_eq!(
+        bench.reason(&session, &stopped).await,
+        FinishReason::Stopped
+    );
+
+    let interrupted = bench.stalled(&session).await;
+    let begin = bench.begin(&session, "go on", WhenBusy::Interrupt);
+    let mut begin = Box::pin(begin);
+    // It reads the session, and then it waits for the commit.
+    while (&mut begin).now_or_never().is_none() {
+        let open = bench.chat.open_replies(&bench.caller, &session).await;
+        if open.unwrap().len() != 1 {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    drop(begin);
+    let reason = bench.reason(&session, &interrupted).await;
+    assert_eq!(reason, FinishReason::Interrupted);
 }

@@ -35,6 +35,24 @@ async fn a_question_in_a_chat_is_answered_in_one_request_and_kept() {
     assert_eq!(texts[1], said(0, 3));
     assert_eq!(texts[3], said(1, 20));
 
+    // The other dialect shows numbers, and they name the same chats.
+    for name in [json!(1), json!("1")] {
+        let numbered = json!({ "prompt": "tokens=1", "chatId": name });
+        assert_eq!(talk.ada.post(path, numbered).await.status, 200);
+    }
+    for (name, message) in [
+        (json!(1.5), "chatId is neither a number nor a CUID"),
+        (json!(-1), "chatId is neither a number nor a CUID"),
+        (json!("x"), "chatId is neither a number nor a CUID"),
+    ] {
+        let strange = json!({ "prompt": "tokens=1", "chatId": name });
+        let refused = talk.ada.post(path, strange).await;
+        assert_eq!(
+            (refused.status, &refused.body["message"]),
+            (400, &json!(message))
+        );
+    }
+
     let failed = talk
         .ada
         .post(path, question("status=429 retry_after=60"))

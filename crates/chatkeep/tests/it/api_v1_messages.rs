@@ -208,3 +208,75 @@ async fn the_usage_report_sums_what_providers_said() {
         .await;
     assert_eq!(future.body["data"]["total"], sum(0, 0, 0));
 }
+
+#[tokio::test]
+async fn a_refusal_names_the_place_that_is_at_fault() {
+    let talk = Talk::start();
+    let chat = talk.chat().await;
+    let other = talk.chat().await;
+    let elsewhere = json!({ "role": "user", "content": "elsewhere" });
+    let foreign = talk.ada.post(&other.path("/messages"), elsewhere).await;
+    let foreign = id(&foreign.body["data"]["messages"][0]);
+    let user = |rest: Value| {
+        let mut message = json!({ "role": "user", "content": "x" });
+        message
+            .as_object_mut()
+            .unwrap()
+            .extend(rest.as_object().unwrap().clone());
+        message
+    };
+    let fine = user(json!({}));
+    for (body, expected) in [
+        (json!({}), "role is required"),
+        (json!({ "role": "user" }), "content is required"),
+        (
+            user(json!({ "role": "robot" })),
+            "role must be one of: system, user, assistant",
+        ),
+        (user(json!({ "content": " " })), "content is blank"),
+        (user(json!({ "content": [] })), "content is empty"),
+        (
+            user(json!({ "content": [{ "type": "image_url", "image_url": { "url": "u" } }] })),
+            "content[0].type must be one of: text",
+        ),
+        (
+            user(json!({ "content": [{ "type": "text" }] })),
+            "content[0].text is required",
+        ),
+        (user(json!({ "parentId": "x" })), "parentId is not a CUID"),
+        (
+            user(json!({ "parentId": foreign })),
+            "parentId is no message of this chat",
+        ),
+        (
+            json!({ "messages": [fine, user(json!({ "parentId": foreign }))] }),
+            "messages[1].parentId is no message of this chat",
+        ),
+        (
+            json!({ "messages": [fine, { "role": "user", "content": "" }] }),
+            "messages[1].content is blank",
+        ),
+        (json!({ "messages": [] }), "messages must be 1 to 100"),
+        (
+            json!({ "messages": vec![&fine; 101] }),
+            "messages must be 1 to 100",
+        ),
+        (
+            json!({ "messages": [fine], "role": "user" }),
+            "role can't stand beside messages",
+        ),
+    ] {
+        let refused = chat
+            .client
+            .post(&chat.path("/messages"), body.clone())
+            .await;
+        let message = refused.body["message"].as_str().unwrap();
+        assert_eq!((refused.status, message), (400, expected), "{body}");
+    }
+    assert!(chat.tree().await.is_empty());
+    let refused = talk
+        .ada
+        .get("/api/v1/usage?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z")
+        .await;
+    assert_eq!(refused.body["message"], "to lies before from");
+}

@@ -280,12 +280,17 @@ fn a_server_does_not_start_with_a_provider_that_can_not_be_asked() {
         (
             "[[provider]]\nname = \"x\"\nkind = \"anthropic\"\nmodels = [\"m\"]",
             None,
-            "provider x: key is missing",
+            "provider x: key_env or key_file is missing",
         ),
         (
             "[[provider]]\nname = \"x\"\nkind = \"openai\"\nmodels = [\"m\"]\nbase_url = \"ftp://h\"",
             None,
             "provider x: base_url",
+        ),
+        (
+            "[[provider]]\nname = \"x\"\nkind = \"openai\"\nmodels = [\"m\"]\ntoken_timeout = \"2d\"",
+            None,
+            "provider x: token_timeout is more than a day",
         ),
     ] {
         std::fs::write(folder.path().join("chatkeep.toml"), file).unwrap();

@@ -17,6 +17,7 @@ use chat::{
     Chat, Error, Model, Models, Options, PromptDraft, ReplyDraft, SessionDraft, TokenDraft,
 };
 use futures_util::{FutureExt, StreamExt, stream};
+use tokio::time::timeout;
 
 /// A clock that a test moves.
 struct Hands(AtomicI64);
@@ -164,7 +165,8 @@ impl Bench {
     async fn reason(&self, session: &SessionKey, reply: &Reply) -> FinishReason {
         let watch = self.chat.watch_reply(&self.caller, session, &reply.id, 2);
         let mut watch = watch.await.unwrap();
-        while let Some(event) = watch.next().await.unwrap() {
+        let most = Duration::from_secs(20);
+        while let Some(event) = timeout(most, watch.next()).await.unwrap().unwrap() {
             if let Event::Finished(ending) = event.event {
                 assert_eq!(ending.status, ReplyStatus::Stopped);
                 return ending.reason;

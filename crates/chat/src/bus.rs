@@ -1,10 +1,11 @@
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::broadcast::{self, Receiver, Sender};
 
 use crate::limits;
+use crate::lock::lock;
 use crate::types::{Cuid, NumberedEvent};
 
 /// Tells those who watch what was committed. It may lose anything: whoever misses something reads
@@ -112,10 +113,6 @@ impl<K: Eq + Hash, T> Drop for Listener<K, T> {
             all.by_key.remove(&self.key);
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -13,6 +13,7 @@ use crate::contracts::{Claimed, Clock, Entropy, Store};
 use crate::error::Error;
 use crate::event_log::{self, EventLog};
 use crate::limits;
+use crate::lock::lock;
 use crate::models::Models;
 use crate::reply_task;
 use crate::types::{Cuid, CuidMint, NumberedEvent, Timestamp};
@@ -265,8 +266,4 @@ impl Engine {
             }
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

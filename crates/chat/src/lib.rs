@@ -21,6 +21,7 @@ mod engine;
 mod error;
 mod event_log;
 mod guests;
+mod lock;
 mod messages;
 mod models;
 mod passwords;

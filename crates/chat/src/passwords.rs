@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::password_hash::{self, CustomizedPasswordHasher, PasswordHasher, PasswordVerifier};
@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use crate::contracts::Entropy;
 use crate::error::Error;
 use crate::limits;
+use crate::lock::lock;
 use crate::types::Password;
 
 /// Memory of one hash in KiB, passes and lanes, as the OWASP password storage cheat sheet has them.
@@ -131,7 +132,7 @@ impl CustomizedPasswordHasher<PasswordHash> for Hasher {
         let version = version.map_or(Ok(Version::V0x13), Version::try_from)?;
         let argon2 = Argon2::new(algorithm, version, params.clone());
 
-        let kept = || self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = || lock(&self.memory);
         let mut memory = kept().pop().unwrap_or_default();
         memory.resize(params.block_count(), Block::new());
         let mut output = [0; Params::DEFAULT_OUTPUT_LEN];

@@ -1,8 +1,9 @@
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::error::Error;
 use crate::limits;
+use crate::lock::lock;
 use crate::types::Once;
 
 /// The idempotency keys of requests that are running: a second request with one is told so.
@@ -26,7 +27,7 @@ impl Running {
         };
         // Neither an owner nor a key holds a space.
         let key = format!("{owner} {}", once.key.as_str());
-        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = lock(&self.0);
         if keys.len() >= limits::IDEMPOTENCY_RUNNING {
             return Err(Error::Busy);
         }
@@ -43,12 +44,7 @@ impl Running {
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
         if let Some(key) = &self.key {
-            let mut keys = self
-                .running
-                .0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            keys.remove(key);
+            lock(&self.running.0).remove(key);
         }
     }
 }

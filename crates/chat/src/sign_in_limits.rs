@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use governor::clock::{Clock as GovernorClock, Reference};
@@ -14,6 +14,7 @@ use governor::{Quota, RateLimiter};
 use crate::contracts::Clock;
 use crate::error::Error;
 use crate::limits;
+use crate::lock::lock;
 use crate::types::Email;
 
 /// How many sign-ins may fail, by account and by address.
@@ -99,7 +100,7 @@ impl<K: Clone + Eq + Hash> Tries<K> {
     }
 
     fn check(&self, who: &K) -> Result<(), Error> {
-        let blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        let blocked = lock(&self.blocked);
         let now = self.clock.now();
         match blocked.get(who) {
             Some(until) if *until > now => Err(too_many(until.duration_since(now))),
@@ -117,7 +118,7 @@ impl<K: Clone + Eq + Hash> Tries<K> {
         };
         let now = self.clock.now();
         let wait: Nanos = refused.wait_time_from(now).into();
-        let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut blocked = lock(&self.blocked);
         if blocked.len() >= limits::SIGN_INS_REMEMBERED {
             blocked.retain(|_, until| *until > now);
         }

@@ -30,9 +30,7 @@ pub struct Watch {
     /// Whether there may be rows that have not been read.
     behind: bool,
     ended: bool,
-    check_at: Instant,
-    /// Held as long as this is open.
-    _place: OwnedSemaphorePermit,
+    permit: Permit,
 }
 
 impl Watch {
@@ -46,7 +44,7 @@ impl Watch {
     ) -> Result<Self, Error> {
         let key = (caller.id().clone(), reply.clone());
         Ok(Self {
-            _place: place(engine)?,
+            permit: Permit::new(engine)?,
             live: engine.bus.replies.listen(key),
             engine: engine.clone(),
             caller: caller.clone(),
@@ -56,7 +54,6 @@ impl Watch {
             ready: VecDeque::new(),
             behind: true,
             ended: false,
-            check_at: Instant::now() + limits::WATCH_CHECK,
         })
     }
 
@@ -73,11 +70,10 @@ impl Watch {
             if self.ended || self.engine.closing.is_cancelled() {
                 return Ok(None);
             }
-            if Instant::now() >= self.check_at {
-                if !still_holds(&self.engine, &self.caller).await? {
+            if self.permit.is_due() {
+                if !self.permit.renew(&self.engine, &self.caller).await? {
                     return Ok(None);
                 }
-                self.check_at = Instant::now() + limits::WATCH_CHECK;
                 self.behind = true;
             }
             if self.behind {
@@ -111,7 +107,7 @@ impl Watch {
         let closing = self.engine.closing.clone();
         let heard = tokio::select! {
             () = closing.cancelled() => return,
-            heard = timeout_at(self.check_at, self.live.hear()) => heard,
+            heard = timeout_at(self.permit.until, self.live.hear()) => heard,
         };
         match heard {
             // A look at the rows is due.
@@ -142,9 +138,7 @@ pub struct Feed {
     ready: VecDeque<Fresh>,
     live: Listener<Cuid, ()>,
     behind: bool,
-    check_at: Instant,
-    /// Held as long as this is open.
-    _place: OwnedSemaphorePermit,
+    permit: Permit,
 }
 
 /// What a feed tells.
@@ -165,14 +159,13 @@ impl Feed {
         after: Option<i64>,
     ) -> Result<Self, Error> {
         Ok(Self {
-            _place: place(engine)?,
+            permit: Permit::new(engine)?,
             live: engine.bus.changes.listen(caller.id().clone()),
             engine: engine.clone(),
             caller: caller.clone(),
             after,
             ready: VecDeque::new(),
             behind: true,
-            check_at: Instant::now() + limits::WATCH_CHECK,
         })
     }
 
@@ -187,11 +180,10 @@ impl Feed {
             if self.engine.closing.is_cancelled() {
                 return Ok(None);
             }
-            if Instant::now() >= self.check_at {
-                if !still_holds(&self.engine, &self.caller).await? {
+            if self.permit.is_due() {
+                if !self.permit.renew(&self.engine, &self.caller).await? {
                     return Ok(None);
                 }
-                self.check_at = Instant::now() + limits::WATCH_CHECK;
                 self.behind = true;
             }
             if self.behind {
@@ -212,7 +204,7 @@ impl Feed {
             let closing = self.engine.closing.clone();
             tokio::select! {
                 () = closing.cancelled() => {}
-                heard = timeout_at(self.check_at, self.live.hear()) => {
+                heard = timeout_at(self.permit.until, self.live.hear()) => {
                     self.behind = heard.is_ok();
                 }
             }
@@ -220,8 +212,29 @@ impl Feed {
     }
 }
 
-/// A place for one more stream.
-fn place(engine: &Engine) -> Result<OwnedSemaphorePermit, Error> {
-    let place = engine.streams.clone().try_acquire_owned();
-    place.map_err(|_| Error::Busy)
+/// The permission to keep a stream open: a place, and a token that is looked at again and again.
+struct Permit {
+    until: Instant,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Permit {
+    /// Errors: [`Error::Busy`] when there is no place.
+    fn new(engine: &Engine) -> Result<Self, Error> {
+        let place = engine.streams.clone().try_acquire_owned();
+        Ok(Self {
+            _place: place.map_err(|_| Error::Busy)?,
+            until: Instant::now() + limits::WATCH_CHECK,
+        })
+    }
+
+    fn is_due(&self) -> bool {
+        Instant::now() >= self.until
+    }
+
+    /// Goes on if the token still holds.
+    async fn renew(&mut self, engine: &Engine, caller: &Caller) -> Result<bool, Error> {
+        self.until = Instant::now() + limits::WATCH_CHECK;
+        still_holds(engine, caller).await
+    }
 }

@@ -26,6 +26,8 @@ pub struct Metrics {
     queue: Gauge<i64, AtomicI64>,
     replies: Gauge<i64, AtomicI64>,
     watchers: Gauge<i64, AtomicI64>,
+    nodes: Gauge<i64, AtomicI64>,
+    bus_up: Gauge<i64, AtomicI64>,
     /// Request ids are this run's number and a count: unique, and in order.
     run: u32,
     count: AtomicU64,
@@ -54,7 +56,7 @@ impl Metrics {
         let commit_operations = Histogram::new(OPERATIONS);
         let commit_seconds = Histogram::new(SECONDS);
         let (replies, watchers) = (Gauge::default(), Gauge::default());
-        let queue = Gauge::default();
+        let (queue, nodes, bus_up) = (Gauge::default(), Gauge::default(), Gauge::default());
         registry.register("http_requests", "Requests answered", requests.clone());
         registry.register(
             "http_request_seconds",
@@ -86,6 +88,12 @@ impl Metrics {
             "Open streams of replies and of changes",
             watchers.clone(),
         );
+        registry.register("nodes", "Nodes that are alive", nodes.clone());
+        registry.register(
+            "bus_up",
+            "Whether this node hears what the others tell",
+            bus_up.clone(),
+        );
         Self {
             registry,
             requests,
@@ -95,6 +103,8 @@ impl Metrics {
             queue,
             replies,
             watchers,
+            nodes,
+            bus_up,
             run,
             count: AtomicU64::new(0),
         }
@@ -139,6 +149,8 @@ impl Metrics {
         self.queue.set(load.writes_waiting as i64);
         self.replies.set(load.replies_running as i64);
         self.watchers.set(load.watchers as i64);
+        self.nodes.set(load.nodes as i64);
+        self.bus_up.set(i64::from(load.is_hearing));
         let mut page = String::new();
         // Writing to a string does not fail.
         let _ = prometheus_client::encoding::text::encode(&mut page, &self.registry);

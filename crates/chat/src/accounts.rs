@@ -176,6 +176,7 @@ impl Chat {
         let account = self.account(email).await?;
         let since = disabled.then(|| self.clock.now());
         let found = self.store.set_disabled(account.id, since).await?;
+        self.engine.news.withdraw();
         found.then_some(()).ok_or(Error::NotFound)
     }
 
@@ -184,6 +185,7 @@ impl Chat {
         let account = self.account(email).await?;
         let hash = self.passwords.hash(password).await?;
         let found = self.store.set_password(account.id, hash).await?;
+        self.engine.news.withdraw();
         found.then_some(()).ok_or(Error::NotFound)
     }
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::accounts::Registration;
-use crate::contracts::{Clock, Entropy, Store};
+use crate::contracts::{Bus, Clock, Entropy, Store};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::guests::Guests;
@@ -10,7 +10,7 @@ use crate::models::Models;
 use crate::passwords::Passwords;
 use crate::running::Running;
 use crate::sign_in_limits::SignInLimits;
-use crate::types::{Cuid, Timestamp};
+use crate::types::{Cuid, CuidMint, Node, Timestamp};
 
 /// What the product can do: a verb is a method.
 ///
@@ -31,6 +31,10 @@ pub struct Chat {
 /// What an operator decides about the product.
 #[derive(Clone, Default)]
 pub struct Options {
+    /// What this node is called among others: where it runs and listens.
+    pub node: String,
+    /// The version of the program.
+    pub version: String,
     /// Who may register.
     pub registration: Registration,
     /// The models that replies are written by.
@@ -50,20 +54,37 @@ pub struct Load {
     pub replies_running: usize,
     /// Streams of replies and of changes that are open.
     pub watchers: usize,
+    /// Nodes that are alive, this one among them; 0 as long as it has not found out.
+    pub nodes: usize,
+    /// Whether it hears what other nodes tell.
+    pub is_hearing: bool,
 }
 
 impl Chat {
-    /// The product over a store, a clock and a source of randomness.
+    /// The product over a store, a way to the other nodes that share it, a clock and a source of
+    /// randomness.
     pub fn new(
         store: Arc<dyn Store>,
+        bus: Arc<dyn Bus>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         options: Options,
     ) -> Result<Self, Error> {
+        let now = clock.now();
+        let node = Node {
+            id: CuidMint::default().mint(now, &*entropy),
+            name: options.node,
+            version: options.version,
+            started_at: now,
+            replies: 0,
+            draining: false,
+        };
         let engine = Engine::new(
             store.clone(),
+            bus,
             clock.clone(),
             entropy.clone(),
+            node,
             options.models,
             options.titles,
         );
@@ -116,6 +137,8 @@ impl Chat {
             writes_waiting: self.store.writes_waiting(),
             replies_running: self.engine.workers(),
             watchers: limits::STREAMS - self.engine.streams.available_permits(),
+            nodes: self.engine.node.alive(),
+            is_hearing: self.engine.news.is_hearing(),
         }
     }
 

@@ -8,15 +8,16 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::bus::Bus;
-use crate::contracts::{Claimed, Clock, Entropy, Store};
+use crate::contracts::{Bus, Claimed, Clock, Entropy, Store};
 use crate::error::Error;
 use crate::event_log::{self, EventLog};
 use crate::limits;
 use crate::lock::lock;
 use crate::models::Models;
-use crate::reply_task;
-use crate::types::{Cuid, CuidMint, NumberedEvent, Timestamp};
+use crate::news::Newsroom;
+use crate::nodes::ThisNode;
+use crate::types::{Cuid, CuidMint, Node, NumberedEvent, Timestamp};
+use crate::{lookout, news, nodes, reply_task};
 
 /// What writes replies, and tells those who watch.
 pub(crate) struct Engine {
@@ -24,7 +25,7 @@ pub(crate) struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) models: Models,
-    pub(crate) bus: Bus,
+    pub(crate) news: Newsroom,
     pub(crate) log: EventLog,
     /// Whether models give sessions their titles.
     pub(crate) titles: bool,
@@ -40,6 +41,7 @@ pub(crate) struct Engine {
     slots: Arc<Semaphore>,
     entries: Mutex<Option<mpsc::Receiver<event_log::Entry>>>,
     cuids: CuidMint,
+    pub(crate) node: ThisNode,
 }
 
 /// Where a reply is written: an owner, and the number of one of its sessions.
@@ -78,8 +80,10 @@ impl Drop for Leave<'_> {
 impl Engine {
     pub(crate) fn new(
         store: Arc<dyn Store>,
+        bus: Arc<dyn Bus>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        node: Node,
         models: Models,
         titles: bool,
     ) -> Self {
@@ -89,7 +93,7 @@ impl Engine {
             clock,
             entropy,
             models,
-            bus: Bus::default(),
+            news: Newsroom::new(bus),
             log,
             titles,
             closing: CancellationToken::new(),
@@ -101,6 +105,7 @@ impl Engine {
             slots: Arc::new(Semaphore::new(limits::REPLIES_RUNNING)),
             entries: Mutex::new(Some(entries)),
             cuids: CuidMint::default(),
+            node: ThisNode::new(node),
         }
     }
 
@@ -110,6 +115,10 @@ impl Engine {
         if let Some(entries) = entries {
             let log = event_log::run(self.store.clone(), self.clock.clone(), entries);
             tokio::spawn(log);
+            tokio::spawn(news::listen(self.clone()));
+            tokio::spawn(lookout::watch_rows(self.clone()));
+            tokio::spawn(lookout::watch_tokens(self.clone()));
+            tokio::spawn(nodes::say_alive(self.clone()));
         }
         let mut every = tokio::time::interval(limits::RECOVERY);
         loop {
@@ -143,6 +152,7 @@ impl Engine {
     /// Sees to it that a session's replies are written.
     pub(crate) fn wake(self: &Arc<Self>, owner: &Cuid, session: i64) {
         if self.closing.is_cancelled() {
+            self.news.hand_over(owner, session);
             return;
         }
         let place = (owner.clone(), session);
@@ -151,8 +161,10 @@ impl Engine {
             worker.again = true;
             return;
         }
-        // Without a slot the reply stays queued, and is found again when it is looked for.
+        // Without a slot the reply stays queued: another node may have one, or it is found again when
+        // it is looked for.
         let Ok(slot) = self.slots.clone().try_acquire_owned() else {
+            self.news.hand_over(owner, session);
             return;
         };
         let (stop, stopped) = watch::channel(Vec::new());
@@ -192,8 +204,14 @@ impl Engine {
         self.tasks.spawn(task);
     }
 
-    /// Asks the worker of a session to stop a reply, if it is writing that one.
+    /// Asks whoever writes a reply to stop, on whatever node.
     pub(crate) fn stop(&self, owner: &Cuid, session: i64, reply: &Cuid) {
+        self.stop_here(owner, session, reply);
+        self.news.stop_elsewhere(owner, session, reply);
+    }
+
+    /// Asks the worker of a session to stop a reply, if there is one on this node.
+    pub(crate) fn stop_here(&self, owner: &Cuid, session: i64, reply: &Cuid) {
         if let Some(worker) = lock(&self.workers).get(&(owner.clone(), session)) {
             worker.stop.send_modify(|stop| stop.push(reply.clone()));
         }
@@ -206,13 +224,12 @@ impl Engine {
 
     /// Tells those who watch a reply.
     pub(crate) fn publish(&self, owner: &Cuid, reply: &Cuid, events: Arc<[NumberedEvent]>) {
-        let key = (owner.clone(), reply.clone());
-        self.bus.replies.tell(&key, events);
+        self.news.publish(owner, reply, events);
     }
 
     /// Tells an owner's devices that something has changed.
     pub(crate) fn changed(&self, owner: &Cuid) {
-        self.bus.changes.tell(owner, ());
+        self.news.changed(owner);
     }
 
     pub(crate) fn mint(&self, now: Timestamp) -> Cuid {
@@ -224,6 +241,7 @@ impl Engine {
         let (owner, session) = place;
         loop {
             let claimed = if self.closing.is_cancelled() {
+                self.news.hand_over(owner, *session);
                 Ok(Claimed::Nothing)
             } else {
                 let now = self.clock.now();

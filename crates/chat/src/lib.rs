@@ -4,7 +4,7 @@
 //! Nothing here knows HTTP, SQL or the JSON of a wire. In reading order:
 //!
 //! - [`types`]: the nouns. A value of theirs is well-formed by construction.
-//! - [`contracts`]: what the product needs from outside: a store, models, a clock, randomness.
+//! - [`contracts`]: what the product needs from outside: a store, models, a bus between nodes, a clock, randomness.
 //! - [`Chat`]: what the product can do, a module for each noun.
 //! - [`limits`]: every limit, with its unit.
 //! - [`Error`]: what can go wrong.
@@ -14,7 +14,7 @@ pub mod limits;
 pub mod types;
 
 mod accounts;
-mod bus;
+mod channels;
 mod chat;
 mod context;
 mod engine;
@@ -22,8 +22,11 @@ mod error;
 mod event_log;
 mod guests;
 mod lock;
+mod lookout;
 mod messages;
 mod models;
+mod news;
+mod nodes;
 mod passwords;
 mod replies;
 mod reply_task;

@@ -33,6 +33,15 @@ pub const REPLIES_RUNNING: usize = 4_096;
 pub const LEASE: Duration = Duration::from_secs(10);
 /// How often that is said.
 pub const LEASE_RENEWED: Duration = Duration::from_secs(3);
+/// How long a reply keeps what its model writes while the store is away, before it is left to
+/// whoever finds it.
+pub const STORE_AWAY: Duration = Duration::from_mins(10);
+/// How often a node says that it is alive.
+pub const NODE_BEAT: Duration = Duration::from_secs(3);
+/// How long after it has said so a node is taken to be alive.
+pub const NODE_ALIVE: Duration = Duration::from_secs(10);
+/// How long a node that says nothing any more is shown.
+pub const NODE_KEPT: Duration = Duration::from_hours(1);
 /// How often replies are looked for that nobody writes any more.
 pub const RECOVERY: Duration = Duration::from_secs(1);
 /// How long what models write is gathered before it is committed, for all replies together; the
@@ -48,8 +57,17 @@ pub const EVENTS_READ: u32 = 256;
 pub const STREAMS: usize = 50_000;
 /// Titles that are made at the same time; a session that gets none then gets one later.
 pub const TITLES_AT_ONCE: usize = 16;
-/// How often a watcher who hears nothing looks at the rows, and at whether its token still holds.
-pub const WATCH_CHECK: Duration = Duration::from_secs(5);
+/// How often a node looks at whether there is something new for those who watch, while it can't
+/// hear of it.
+pub const LOOK: Duration = Duration::from_secs(1);
+/// The same while it can: what tells it may lose something.
+pub const LOOK_HEARING: Duration = Duration::from_secs(5);
+/// How often the tokens of those who watch are checked, unless something tells that one was withdrawn.
+pub const TOKENS_CHECKED: Duration = Duration::from_secs(2);
+/// How long a stream stays open while its token can't be checked.
+pub const TOKENS_UNCHECKED: Duration = Duration::from_secs(4);
+/// Rows that are asked for by their keys at once.
+pub const KEYS_LOOKED_UP: usize = 1_000;
 /// How long a deletion stays in the feed of changes.
 pub const DELETIONS_KEPT: Duration = Duration::from_hours(30 * 24);
 /// Sessions that a usage report names.

@@ -112,9 +112,15 @@ impl<'a> Writing<'a> {
                 }
                 kept = committed(&mut self.committing) => {
                     self.committing = None;
-                    if kept == Kept::Fenced {
-                        tracing::info!(reply = %reply, "somebody else has the reply");
-                        return None;
+                    match kept {
+                        Kept::Yes => {}
+                        Kept::ToStop => {
+                            return Some(ending(ReplyStatus::Stopped, FinishReason::Stopped));
+                        }
+                        Kept::Fenced => {
+                            tracing::info!(reply = %reply, "somebody else has the reply");
+                            return None;
+                        }
                     }
                 }
                 _ = renewal.tick() => renew = true,
@@ -194,7 +200,7 @@ impl<'a> Writing<'a> {
         self.committing = Some(Box::pin(async move {
             let kept = insist(|| engine.log.append(append.clone())).await;
             let kept = kept.unwrap_or(Kept::Fenced);
-            if kept == Kept::Yes && !append.events.is_empty() {
+            if kept != Kept::Fenced && !append.events.is_empty() {
                 engine.publish(&append.claim.owner, &append.claim.reply, append.events);
             }
             kept
@@ -228,7 +234,11 @@ impl<'a> Writing<'a> {
                 self.engine.publish(&owner, &reply, events.into());
                 true
             }
-            Some(Finished::Fenced) | None => false,
+            Some(Finished::Fenced) | None => {
+                // It may have ended in a try whose answer was lost: whoever watches has to look.
+                self.engine.publish(&owner, &reply, Arc::new([]));
+                false
+            }
         }
     }
 }
@@ -240,8 +250,8 @@ async fn committed(committing: &mut Option<Committing>) -> Kept {
     }
 }
 
-/// Tries something with the store again and again while the lease may still hold; what can't be
-/// done by then is left to whoever takes the reply over.
+/// Tries something with the store again and again, while that may come back; what can't be done by
+/// then is left to whoever takes the reply over.
 pub(crate) async fn insist<T, F>(mut attempt: impl FnMut() -> F) -> Option<T>
 where
     F: Future<Output = Result<T, StoreError>>,
@@ -255,7 +265,7 @@ where
             sleep(RETRY).await;
         }
     };
-    timeout(limits::LEASE, trying).await.ok()
+    timeout(limits::STORE_AWAY, trying).await.ok()
 }
 
 fn ending(status: ReplyStatus, reason: FinishReason) -> Ending {

@@ -1,5 +1,7 @@
 //! Sessions: create, find, list, change, delete.
 
+use std::sync::Arc;
+
 use crate::chat::Chat;
 use crate::contracts::{Changed, Deleted};
 use crate::error::Error;
@@ -118,7 +120,7 @@ impl Chat {
                 // Their rows are gone: whoever writes or watches one finds that out now.
                 for reply in open.unwrap_or_default() {
                     engine.stop(&owner, session.number, &reply.id);
-                    engine.bus.replies.close(&(owner.clone(), reply.id));
+                    engine.publish(&owner, &reply.id, Arc::new([]));
                 }
                 engine.changed(&owner);
             }

@@ -4,7 +4,6 @@ use sha2::{Digest, Sha256};
 
 use crate::chat::Chat;
 use crate::contracts::TokenMade;
-use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits;
 use crate::types::{
@@ -168,6 +167,7 @@ impl Chat {
     async fn revoke(&self, owner: Cuid, id: Cuid, once: Option<Once>) -> Result<(), Error> {
         let now = self.clock.now();
         let found = self.store.revoke_token(owner, id, now, once).await?;
+        self.engine.news.withdraw();
         found.then_some(()).ok_or(Error::NotFound)
     }
 }
@@ -176,10 +176,4 @@ impl Chat {
 fn is_good(stored: &StoredToken, now: Timestamp) -> bool {
     let expired = stored.token.expires_at.is_some_and(|at| at <= now);
     !expired && stored.account.disabled_at.is_none()
-}
-
-/// Whether the token that a caller came with is still good.
-pub(crate) async fn still_holds(engine: &Engine, caller: &Caller) -> Result<bool, Error> {
-    let stored = engine.store.token(&caller.token).await?;
-    Ok(stored.is_some_and(|stored| is_good(&stored, engine.clock.now())))
 }

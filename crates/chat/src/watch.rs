@@ -5,14 +5,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, timeout_at};
 
-use crate::bus::{Heard, Listener};
+use crate::channels::{Heard, Listener};
 use crate::contracts::{Changes, Fresh};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits;
-use crate::tokens::still_holds;
+use crate::news::Live;
 use crate::types::{Caller, Cuid, Event, NumberedEvent, SessionKey};
 
 /// The events of one reply, each once and in order, up to its end.
@@ -26,7 +25,7 @@ pub struct Watch {
     /// What has been read and not been given yet.
     ready: VecDeque<NumberedEvent>,
     /// Heard, and not looked at yet.
-    live: Listener<(Cuid, Cuid), Arc<[NumberedEvent]>>,
+    live: Listener<(Cuid, Cuid), Live>,
     /// Whether there may be rows that have not been read.
     behind: bool,
     ended: bool,
@@ -44,8 +43,8 @@ impl Watch {
     ) -> Result<Self, Error> {
         let key = (caller.id().clone(), reply.clone());
         Ok(Self {
-            permit: Permit::new(engine)?,
-            live: engine.bus.replies.listen(key),
+            permit: Permit::new(engine, caller)?,
+            live: engine.news.replies.listen(key),
             engine: engine.clone(),
             caller: caller.clone(),
             session: session.clone(),
@@ -58,8 +57,7 @@ impl Watch {
     }
 
     /// The next event, as soon as it is on disk; `None` after the last one, when the reply is
-    /// deleted, when the server ends, and, within [`WATCH_CHECK`](limits::WATCH_CHECK), when the
-    /// watcher's token does not hold any longer.
+    /// deleted, when the server ends, and when the watcher's token does not hold any longer.
     pub async fn next(&mut self) -> Result<Option<NumberedEvent>, Error> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -67,14 +65,8 @@ impl Watch {
                 self.ended = matches!(event.event, Event::Finished(_));
                 return Ok(Some(event));
             }
-            if self.ended || self.engine.closing.is_cancelled() {
+            if self.ended || self.permit.has_ended(&self.engine).await {
                 return Ok(None);
-            }
-            if self.permit.is_due() {
-                if !self.permit.renew(&self.engine, &self.caller).await? {
-                    return Ok(None);
-                }
-                self.behind = true;
             }
             if self.behind {
                 if !self.read().await? {
@@ -82,7 +74,12 @@ impl Watch {
                 }
                 continue;
             }
-            self.hear().await;
+            let heard = tokio::select! {
+                biased;
+                () = self.permit.end(&self.engine) => return Ok(None),
+                heard = self.live.hear() => heard,
+            };
+            self.take(heard);
         }
     }
 
@@ -102,28 +99,24 @@ impl Watch {
         Ok(true)
     }
 
-    /// Waits for something new.
-    async fn hear(&mut self) {
-        let closing = self.engine.closing.clone();
-        let heard = tokio::select! {
-            () = closing.cancelled() => return,
-            heard = timeout_at(self.permit.until, self.live.hear()) => heard,
-        };
+    fn take(&mut self, heard: Heard<Live>) {
         match heard {
-            // A look at the rows is due.
-            Err(_) => {}
-            Ok(Heard::News(events)) => {
+            Heard::News(Live::Events(events)) => {
                 let first = events.first().map_or(i64::MAX, |event| event.number);
                 self.behind = first > self.next;
                 if !self.behind {
                     let unseen = events.iter().filter(|event| event.number >= self.next);
                     self.ready.extend(unseen.cloned());
+                    // Whoever looks from beyond the end has nothing to wait for.
+                    let last = events.last().map(|last| &last.event);
+                    self.behind = self.ready.is_empty() && matches!(last, Some(Event::Finished(_)));
                 }
             }
-            Ok(Heard::Gap) => self.behind = true,
-            Ok(Heard::Closed) => {
+            Heard::News(Live::UpTo(last)) => self.behind = last + 1 != self.next,
+            Heard::Gap => self.behind = true,
+            Heard::Closed => {
                 let key = (self.caller.id().clone(), self.reply.clone());
-                self.live = self.engine.bus.replies.listen(key);
+                self.live = self.engine.news.replies.listen(key);
                 self.behind = true;
             }
         }
@@ -136,8 +129,13 @@ pub struct Feed {
     caller: Caller,
     after: Option<i64>,
     ready: VecDeque<Fresh>,
-    live: Listener<Cuid, ()>,
+    live: Listener<Cuid, Option<i64>>,
+    /// Whether there may be changes that have not been read.
     behind: bool,
+    /// The cursor that was heard of last, if it was told.
+    heard: Option<i64>,
+    /// The cursor up to which everything has been read.
+    read: i64,
     permit: Permit,
 }
 
@@ -159,32 +157,29 @@ impl Feed {
         after: Option<i64>,
     ) -> Result<Self, Error> {
         Ok(Self {
-            permit: Permit::new(engine)?,
-            live: engine.bus.changes.listen(caller.id().clone()),
+            permit: Permit::new(engine, caller)?,
+            live: engine.news.changes.listen(caller.id().clone()),
             engine: engine.clone(),
             caller: caller.clone(),
             after,
             ready: VecDeque::new(),
             behind: true,
+            heard: None,
+            read: 0,
         })
     }
 
-    /// The next change; `None` when the server ends, and, within
-    /// [`WATCH_CHECK`](limits::WATCH_CHECK), when the watcher's token does not hold any longer.
+    /// The next change; `None` when the server ends, and when the watcher's token does not hold any
+    /// longer.
     pub async fn next(&mut self) -> Result<Option<News>, Error> {
         loop {
             if let Some(fresh) = self.ready.pop_front() {
                 self.after = Some(fresh.number);
+                self.read = self.read.max(fresh.number);
                 return Ok(Some(News::Fresh(Box::new(fresh))));
             }
-            if self.engine.closing.is_cancelled() {
+            if self.permit.has_ended(&self.engine).await {
                 return Ok(None);
-            }
-            if self.permit.is_due() {
-                if !self.permit.renew(&self.engine, &self.caller).await? {
-                    return Ok(None);
-                }
-                self.behind = true;
             }
             if self.behind {
                 let changes = self.engine.store.changes(self.caller.id(), self.after);
@@ -196,45 +191,61 @@ impl Feed {
                     Changes::These(fresh) => {
                         // A page may end early; only an empty one is the last.
                         self.behind = !fresh.is_empty();
+                        if !self.behind {
+                            self.read = self.read.max(self.heard.unwrap_or_default());
+                        }
                         self.ready = fresh.into();
                     }
                 }
                 continue;
             }
-            let closing = self.engine.closing.clone();
             tokio::select! {
-                () = closing.cancelled() => {}
-                heard = timeout_at(self.permit.until, self.live.hear()) => {
-                    self.behind = heard.is_ok();
-                }
+                biased;
+                () = self.permit.end(&self.engine) => return Ok(None),
+                heard = self.live.hear() => self.take(heard),
             }
         }
     }
+
+    fn take(&mut self, heard: Heard<Option<i64>>) {
+        self.heard = match heard {
+            Heard::News(cursor) => cursor,
+            Heard::Gap | Heard::Closed => None,
+        };
+        self.behind = self.heard.is_none_or(|cursor| cursor > self.read);
+    }
 }
 
-/// The permission to keep a stream open: a place, and a token that is looked at again and again.
+/// The permission to keep a stream open: a place, and a token that holds.
 struct Permit {
-    until: Instant,
+    token: Listener<Cuid, ()>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Permit {
     /// Errors: [`Error::Busy`] when there is no place.
-    fn new(engine: &Engine) -> Result<Self, Error> {
+    fn new(engine: &Engine, caller: &Caller) -> Result<Self, Error> {
         let place = engine.streams.clone().try_acquire_owned();
         Ok(Self {
             _place: place.map_err(|_| Error::Busy)?,
-            until: Instant::now() + limits::WATCH_CHECK,
+            token: engine.news.tokens.listen(caller.token.clone()),
         })
     }
 
-    fn is_due(&self) -> bool {
-        Instant::now() >= self.until
+    /// Waits until the token does not hold any longer, or the server ends.
+    async fn end(&mut self, engine: &Engine) {
+        tokio::select! {
+            () = engine.closing.cancelled() => {}
+            // Nothing is told about a token but that it is over.
+            _ = self.token.hear() => {}
+        }
     }
 
-    /// Goes on if the token still holds.
-    async fn renew(&mut self, engine: &Engine, caller: &Caller) -> Result<bool, Error> {
-        self.until = Instant::now() + limits::WATCH_CHECK;
-        still_holds(engine, caller).await
+    async fn has_ended(&mut self, engine: &Engine) -> bool {
+        tokio::select! {
+            biased;
+            () = self.end(engine) => true,
+            () = std::future::ready(()) => false,
+        }
     }
 }

@@ -19,6 +19,10 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 
+    /// A PostgreSQL database that nodes share, instead of the folder: postgres://USER@HOST/NAME
+    #[arg(long, global = true, value_name = "URL")]
+    pub database_url: Option<String>,
+
     #[command(subcommand)]
     pub command: Command,
 }
@@ -30,6 +34,22 @@ pub enum Command {
         /// Where to listen [default: 127.0.0.1:8642]
         #[arg(long, value_name = "ADDRESS:PORT")]
         listen: Option<SocketAddr>,
+        /// How nodes tell one another what is new: auto, none, nats://HOST, or postgres://… for a
+        /// direct way to a database behind a pooler [default: auto]
+        #[arg(long, value_name = "URL")]
+        bus: Option<String>,
+    },
+    /// List the nodes that share the database
+    Nodes,
+    /// Copy everything from one database into another, empty one; goes on where it was cut off
+    Copy {
+        /// sqlite:FOLDER or postgres://…; no server may be running on it
+        // Not parsed here: what is wrong would be printed, and may hold a password.
+        #[arg(long, value_name = "URL")]
+        from: String,
+        /// sqlite:FOLDER or postgres://…
+        #[arg(long, value_name = "URL")]
+        to: String,
     },
     /// Make and manage accounts
     #[command(subcommand)]

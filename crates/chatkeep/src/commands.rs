@@ -1,16 +1,16 @@
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
-use chat::contracts::Clock;
-use chat::types::{Email, Password, Role, Timestamp};
+use chat::contracts::{Alone, Clock};
+use chat::types::{Email, Password, Role, SeenNode, Timestamp};
 use chat::{Chat, Error, Options, TokenDraft};
+use store::{CopiedTable, Database, Progress};
 
 use crate::cli::{Cli, Command, Config, Token, User};
 use crate::config::{self, Settings};
 use crate::outside::{SystemEntropy, WallClock};
-use crate::serve;
+use crate::{database, serve};
 
 /// Does what the command line asks for.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
@@ -20,8 +20,14 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     let settings = config::load(&cli)?;
     match cli.command {
         Command::Serve { .. } => runtime()?.block_on(serve::serve(settings)),
-        Command::User(command) => runtime()?.block_on(user(&open(&settings)?, command)),
-        Command::Token(command) => runtime()?.block_on(token(&open(&settings)?, command)),
+        Command::User(command) => {
+            runtime()?.block_on(async { user(&open(&settings).await?, command).await })
+        }
+        Command::Token(command) => {
+            runtime()?.block_on(async { token(&open(&settings).await?, command).await })
+        }
+        Command::Nodes => runtime()?.block_on(async { nodes(&open(&settings).await?).await }),
+        Command::Copy { from, to } => runtime()?.block_on(copy(&from, &to)),
         Command::Config(_) => Ok(()),
     }
 }
@@ -33,25 +39,62 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .context("the runtime can't be started")
 }
 
-/// The product over the data folder, perhaps beside a running server.
-fn open(settings: &Settings) -> anyhow::Result<Chat> {
-    struct Unobserved;
-    impl store::CommitObserver for Unobserved {
-        fn committed(&self, _: usize, _: Duration) {}
-    }
-    let store = store::open(
-        &settings.data_dir,
-        store::Purpose::Command,
-        WallClock.now(),
-        Arc::new(Unobserved),
-    )?;
+/// The product over the database, perhaps beside running servers.
+async fn open(settings: &Settings) -> anyhow::Result<Chat> {
+    let store = database::command(settings).await?;
     let clock = Arc::new(WallClock);
     Ok(Chat::new(
         store,
+        Arc::new(Alone),
         clock,
         Arc::new(SystemEntropy),
         Options::default(),
     )?)
+}
+
+async fn nodes(chat: &Chat) -> anyhow::Result<()> {
+    let mut out = io::stdout();
+    for SeenNode { node, silent } in chat.nodes().await? {
+        let state = match (node.draining, silent < chat::limits::NODE_ALIVE) {
+            (_, false) => "gone",
+            (true, true) => "draining",
+            (false, true) => "alive",
+        };
+        writeln!(
+            out,
+            "{} {} {} {state} replies {} since {} heard {} s ago",
+            node.id,
+            node.name,
+            node.version,
+            node.replies,
+            written(Some(node.started_at)),
+            silent.as_secs(),
+        )?;
+    }
+    Ok(())
+}
+
+async fn copy(from: &str, to: &str) -> anyhow::Result<()> {
+    let from = Database::parse(from).context("--from")?;
+    let to = Database::parse(to).context("--to")?;
+    let mut out = io::stdout();
+    let report = |progress: Progress<'_>| match progress {
+        Progress::Copied { table, rows } => writeln!(io::stderr(), "{table}: {rows} rows copied"),
+        Progress::Same(CopiedTable {
+            name,
+            rows,
+            checksum,
+        }) => writeln!(out, "{name} {rows} rows, the same in both: {checksum}"),
+    };
+    store::copy(
+        &from,
+        &to,
+        WallClock.now(),
+        &providers::trusted_roots(),
+        report,
+    )
+    .await?;
+    Ok(())
 }
 
 async fn user(chat: &Chat, command: User) -> anyhow::Result<()> {

@@ -22,6 +22,12 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The folder that the database is in.
     pub data_dir: PathBuf,
+    /// A PostgreSQL database instead of it; empty for none.
+    pub database_url: String,
+    /// Connections to PostgreSQL that this process keeps at most.
+    pub database_connections: usize,
+    /// How nodes tell one another what is new.
+    pub bus: String,
     /// Who may register.
     pub registration: Registration,
     /// Origins whose pages may call the API from a browser.
@@ -69,6 +75,9 @@ fn defaults() -> Vec<(&'static str, Value)> {
     vec![
         ("listen", text("127.0.0.1:8642")),
         ("data_dir", text("./chatkeep-data")),
+        ("database_url", text("")),
+        ("database_connections", Value::new(None, 16)),
+        ("bus", text("auto")),
         ("registration", text("first")),
         ("cors_origins", Value::new(None, Vec::<String>::new())),
         ("log_level", text("info")),
@@ -83,8 +92,8 @@ pub fn load(cli: &Cli) -> anyhow::Result<Settings> {
     Ok(merged(cli)?.try_deserialize()?)
 }
 
-/// Every setting, its value and where it came from, a line each. A key is not among them: the
-/// settings only name the variable or the file that holds it.
+/// Every setting, its value and where it came from, a line each. A provider's key is not among them,
+/// since the settings only name the variable or the file that holds it; a password in a URL is masked.
 pub fn show(cli: &Cli) -> anyhow::Result<String> {
     let merged = merged(cli)?;
     // What is wrong with them is an error here too.
@@ -120,7 +129,7 @@ fn line(name: &str, value: &Value) -> String {
 /// A value as it would stand in the file.
 fn written(value: &Value) -> String {
     match &value.kind {
-        ValueKind::String(text) => format!("{text:?}"),
+        ValueKind::String(text) => format!("{:?}", masked(text)),
         ValueKind::Array(items) => {
             let items: Vec<String> = items.iter().map(written).collect();
             format!("[{}]", items.join(", "))
@@ -133,6 +142,31 @@ fn written(value: &Value) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// A text without the password, if it is a URL with one: before the host, or among the parameters.
+fn masked(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let (rest, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let rest = match rest
+        .rsplit_once('@')
+        .map(|(login, place)| (login.split_once(':'), place))
+    {
+        Some((Some((user, _)), place)) => format!("{user}:***@{place}"),
+        _ => rest.to_owned(),
+    };
+    let parameters = parameters
+        .split('&')
+        .filter(|parameter| !parameter.is_empty());
+    let parameters = parameters.map(|parameter| match parameter.split_once('=') {
+        Some(("password", _)) => "password=***",
+        _ => parameter,
+    });
+    let parameters = parameters.collect::<Vec<_>>().join("&");
+    let mark = if parameters.is_empty() { "" } else { "?" };
+    format!("{scheme}://{rest}{mark}{parameters}")
 }
 
 fn merged(cli: &Cli) -> anyhow::Result<Config> {
@@ -161,11 +195,13 @@ fn flags(cli: &Cli) -> Vec<(&'static str, Value)> {
         let folder = folder.to_string_lossy().into_owned();
         flags.push(("data_dir", flag("--data-dir", folder)));
     }
-    if let Command::Serve {
-        listen: Some(address),
-    } = &cli.command
-    {
-        flags.push(("listen", flag("--listen", address.to_string())));
+    if let Some(url) = &cli.database_url {
+        flags.push(("database_url", flag("--database-url", url.clone())));
+    }
+    if let Command::Serve { listen, bus } = &cli.command {
+        let listen = listen.map(|address| ("listen", flag("--listen", address.to_string())));
+        let bus = bus.clone().map(|url| ("bus", flag("--bus", url)));
+        flags.extend(listen.into_iter().chain(bus));
     }
     flags
 }
@@ -212,6 +248,24 @@ mod tests {
         in_file.sort();
         names.sort();
         assert_eq!(in_file, names);
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_masked() {
+        let url = "postgres://ada:s3cr:e@t@db.example.com/chat?sslmode=require";
+        let shown = "postgres://ada:***@db.example.com/chat?sslmode=require";
+        assert_eq!(masked(url), shown);
+        let url = "postgres://db/chat?user=ada&password=s3cret&sslmode=require";
+        let shown = "postgres://db/chat?user=ada&password=***&sslmode=require";
+        assert_eq!(masked(url), shown);
+        for plain in [
+            "postgres://ada@db/chat",
+            "nats://db",
+            "127.0.0.1:8642",
+            "a:b@c",
+        ] {
+            assert_eq!(masked(plain), plain);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod config;
+mod database;
 mod outside;
 mod providers;
 mod serve;

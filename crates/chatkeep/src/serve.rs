@@ -7,16 +7,22 @@ use anyhow::Context;
 use api::{Metrics, Options};
 use axum_server::Handle;
 use chat::Chat;
-use chat::contracts::{Clock, Entropy};
+use chat::contracts::Entropy;
+use store::Database;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogFormat, LogLevel, Registration, Settings};
 use crate::outside::{SystemEntropy, WallClock};
-use crate::providers;
+use crate::{database, providers};
 
 /// How long running requests and replies may take to end after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How long a node that ends tries to say so.
+const LEAVING: Duration = Duration::from_secs(1);
 /// How long a connection may be idle, and a client take to send the head of a request.
 const HEAD_TIME: Duration = Duration::from_mins(1);
 /// How often what is past its time is deleted.
@@ -28,30 +34,27 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     // Before anybody can know that the server is there: from now on a signal stops it gently.
     let stop = Signals::new()?;
     let metrics = Arc::new(Metrics::new(random()));
-    let store = store::open(
-        &settings.data_dir,
-        store::Purpose::Serve,
-        WallClock.now(),
-        Arc::new(Commits(metrics.clone())),
-    )?;
+    let store = database::serve(&settings, Arc::new(Commits(metrics.clone()))).await?;
+    let bus = database::bus(&settings).await?;
     let registration = match settings.registration {
         Registration::First => chat::Registration::First,
         Registration::Open => chat::Registration::Open,
     };
+    let listener = TcpListener::bind(settings.listen)
+        .with_context(|| format!("can't listen on {}", settings.listen))?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
     let options = chat::Options {
+        node: format!("{}:{}", hostname(), address.port()),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         registration,
         models: providers::models(&settings.provider)?,
         titles: settings.titles,
         guests: settings.guests,
     };
     let clock = Arc::new(WallClock);
-    let chat = Chat::new(store, clock, Arc::new(SystemEntropy), options)?;
+    let chat = Chat::new(store, bus, clock, Arc::new(SystemEntropy), options)?;
     let chat = Arc::new(chat);
-
-    let listener = TcpListener::bind(settings.listen)
-        .with_context(|| format!("can't listen on {}", settings.listen))?;
-    listener.set_nonblocking(true)?;
-    let address = listener.local_addr()?;
     let setup_code = chat.is_new().await?.then(code);
     let options = Options {
         cors_origins: origins(&settings)?,
@@ -105,27 +108,41 @@ impl Signals {
         }
         handle.graceful_shutdown(Some(DRAIN));
         if tokio::time::timeout(DRAIN, chat.close()).await.is_err() {
-            tracing::warn!("replies that have not ended are taken up again by the next start");
+            tracing::warn!(
+                "replies that have not ended are taken up by another node, or the next start"
+            );
+        }
+        if let Ok(Err(error)) = tokio::time::timeout(LEAVING, chat.leave()).await {
+            tracing::warn!(%error, "this node could not be taken off the list of nodes");
         }
     }
 }
 
 /// Tells whoever started the server where it is, and how to make the first account.
-fn announce(settings: &Settings, address: SocketAddr, code: Option<&str>) -> io::Result<()> {
+fn announce(settings: &Settings, address: SocketAddr, code: Option<&str>) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "chatkeep listens on http://{address}")?;
-    writeln!(out, "its data is in {}", settings.data_dir.display())?;
+    let database = database::named(settings)?;
+    writeln!(out, "its data is in {database}")?;
     if let Some(code) = code {
-        let folder = settings.data_dir.display();
+        let which = match database {
+            Database::Folder(folder) => format!("--data-dir {}", folder.display()),
+            Database::Postgres(_) => "--database-url …".to_owned(),
+        };
         writeln!(out, "there is no account yet; make the first one")?;
         writeln!(out, "  in a browser:  http://{address}/setup/{code}")?;
         writeln!(
             out,
-            "  in a shell:    chatkeep user create you@example.com --password-stdin \
-             --data-dir {folder}"
+            "  in a shell:    chatkeep user create you@example.com --password-stdin {which}"
         )?;
     }
-    out.flush()
+    Ok(out.flush()?)
+}
+
+/// What the machine, or the container, is called.
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    name.map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
 }
 
 fn origins(settings: &Settings) -> anyhow::Result<Vec<api::Origin>> {
@@ -161,12 +178,15 @@ fn log(settings: &Settings) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(io::stderr);
+    // Each connection of the bus is no news; that one fails is.
+    let filter = Targets::new()
+        .with_default(level)
+        .with_target("async_nats", level.min(LevelFilter::WARN));
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     match settings.log_format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().init(),
+        LogFormat::Text => registry.with(lines).init(),
+        LogFormat::Json => registry.with(lines.json()).init(),
     }
 }
 

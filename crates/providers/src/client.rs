@@ -22,9 +22,7 @@ const USER_AGENT: &str = concat!("chatkeep/", env!("CARGO_PKG_VERSION"));
 /// is for the settings alone to say. It unpacks nothing, so that what is read is as long as what
 /// was sent.
 ///
-/// It trusts Mozilla's roots, which are part of the program, and those of the machine: the first
-/// make it work where there are none, the second let somebody add a company's own. (Where the
-/// machine has its roots is the one thing that `SSL_CERT_FILE` and `SSL_CERT_DIR` may still say.)
+/// It trusts [`trusted_roots`].
 #[derive(Clone)]
 pub struct Client {
     tls: ClientConfig,
@@ -35,17 +33,25 @@ pub struct Client {
 #[error("TLS could not be set up")]
 pub struct ClientError(#[from] rustls::Error);
 
+/// Whom this server trusts over TLS: Mozilla's roots, which are part of the program, and those of
+/// the machine. The first make it work where there are none, the second let somebody add a company's
+/// own. (Where the machine has its roots is the one thing that `SSL_CERT_FILE` and `SSL_CERT_DIR` may
+/// still say.)
+pub fn trusted_roots() -> RootCertStore {
+    let mut roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
 impl Client {
     /// Reads the machine's roots, once. A machine without any is fine, and so are roots among them
     /// that can't be read.
     ///
     /// Errors: the cryptography that was built in does not fit to the TLS that was built in.
     pub fn new() -> Result<Self, ClientError> {
-        let mut roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         let mut tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
+            .with_root_certificates(trusted_roots())
             .with_no_client_auth();
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { tls })

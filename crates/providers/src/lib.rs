@@ -25,6 +25,6 @@ mod retry;
 mod settings;
 mod tokens;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, trusted_roots};
 pub use models::{SettingsError, models};
 pub use settings::{Key, Kind, ModelSettings, ProviderSettings, Timeouts};

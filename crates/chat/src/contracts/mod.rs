@@ -1,11 +1,13 @@
 //! What the product needs from outside, and others provide.
 
+mod bus;
 mod clock;
 mod entropy;
 mod outcomes;
 mod provider;
 mod store;
 
+pub use bus::{Alone, Bus, News, Silence, Told};
 pub use clock::Clock;
 pub use entropy::Entropy;
 pub use outcomes::{

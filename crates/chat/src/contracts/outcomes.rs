@@ -210,7 +210,9 @@ pub struct Append {
 pub enum Kept {
     /// It was.
     Yes,
-    /// It was refused: the lease is over, somebody else has the reply, or it is gone.
+    /// It was, and somebody wants the reply to end.
+    ToStop,
+    /// It was refused: somebody else has the reply, or it has ended or is gone.
     Fenced,
 }
 

@@ -6,15 +6,16 @@ use super::outcomes::{
 };
 use crate::types::{
     Account, Credentials, Cuid, Email, Message, MessageView, ModelName, NewAccount, NewMessage,
-    NewSession, NewToken, NumberedEvent, Once, Page, PageSize, Precondition, Reply, Session,
-    SessionChange, SessionFilter, SessionKey, SessionPosition, Span, StoredToken, Timestamp, Title,
-    Token, TokenUsage, UsageReport,
+    NewSession, NewToken, Node, NumberedEvent, Once, Page, PageSize, Precondition, Reply, SeenNode,
+    Session, SessionChange, SessionFilter, SessionKey, SessionPosition, Span, StoredToken,
+    Timestamp, Title, Token, TokenUsage, UsageReport,
 };
 
 /// Where everything is kept.
 ///
 /// Each method is one transaction; when one that changes something returns `Ok`, the change is on
-/// disk. The time and the identifiers come in as arguments. A method with `once` remembers what it
+/// disk. The time and the identifiers come in as arguments; a store that nodes share goes by its own
+/// clock in what they have to agree on: leases, and which node is alive. A method with `once` remembers what it
 /// did under that key, in the same transaction, and gives the same outcome again for the same
 /// request; for another request it fails with [`StoreError::KeyReused`]. What changed nothing is
 /// not remembered.
@@ -170,16 +171,19 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Result<Claimed, StoreError>;
 
-    /// Appends events to replies, each only while its attempt still holds an unexpired lease, and
-    /// each by itself; says for each in the same order whether it was kept.
+    /// Appends events to replies, each only while its attempt is the newest one, and each by
+    /// itself; says for each in the same order whether it was kept. One that is there already, word
+    /// for word, counts as kept, so that what may have been committed can be tried again.
+    ///
+    /// A lease that is over is renewed if nobody has taken the reply meanwhile.
     async fn append_events(
         &self,
         appends: Vec<Append>,
         now: Timestamp,
     ) -> Result<Vec<Kept>, StoreError>;
 
-    /// Ends a reply, if the attempt still holds an unexpired lease: appends the last events, makes
-    /// its message of the deltas of its last attempt, and notes what it cost.
+    /// Ends a reply, if the attempt is the newest one: appends the last events, makes its message of
+    /// the deltas of its last attempt, and notes what it cost.
     async fn finish_reply(&self, finish: Finish) -> Result<Finished, StoreError>;
 
     /// Stops a reply: ends it if it is queued, or notes that it is to end if it is running; `None`
@@ -218,8 +222,9 @@ pub trait Store: Send + Sync {
         from: i64,
     ) -> Result<Option<Vec<NumberedEvent>>, StoreError>;
 
-    /// Sessions in which a reply waits that nobody writes: a running one whose lease is over, or a
-    /// queued one where none is running. At most that many; whose they are, and their numbers.
+    /// Sessions in which a reply waits that nobody writes: first those with a running one whose
+    /// lease is over, then those with a queued one where none is running. At most that many; whose
+    /// they are, and their numbers.
     async fn stranded(&self, now: Timestamp, most: u32) -> Result<Vec<(Cuid, i64)>, StoreError>;
 
     /// Notes what an answer of a model cost that is no reply.
@@ -240,7 +245,30 @@ pub trait Store: Send + Sync {
     /// [`EVENTS_READ`](crate::limits::EVENTS_READ) changes.
     async fn changes(&self, owner: &Cuid, after: Option<i64>) -> Result<Changes, StoreError>;
 
-    /// Deletes idempotency keys, tokens and notes of deletions that are past their time, at most
+    /// The cursor behind the last change of each of these owners; without those who have none.
+    async fn feed_positions(&self, owners: &[Cuid]) -> Result<Vec<(Cuid, i64)>, StoreError>;
+
+    /// The number of the last event of each of these replies, by owner and reply; without those
+    /// that are gone.
+    async fn reply_positions(
+        &self,
+        replies: &[(Cuid, Cuid)],
+    ) -> Result<Vec<(Cuid, Cuid, i64)>, StoreError>;
+
+    /// Which of these tokens are good: neither revoked nor expired, and their accounts not disabled.
+    async fn good_tokens(&self, ids: &[Cuid], now: Timestamp) -> Result<Vec<Cuid>, StoreError>;
+
+    /// Notes that a node is alive, and what it does.
+    async fn note_node(&self, node: Node, now: Timestamp) -> Result<(), StoreError>;
+
+    /// The nodes that have been heard of within [`NODE_KEPT`](crate::limits::NODE_KEPT), those that
+    /// have run longest first.
+    async fn nodes(&self, now: Timestamp) -> Result<Vec<SeenNode>, StoreError>;
+
+    /// Forgets a node that has ended.
+    async fn forget_node(&self, id: Cuid) -> Result<(), StoreError>;
+
+    /// Deletes nodes, idempotency keys, tokens and notes of deletions that are past their time, at most
     /// [`SWEEP_ROWS`](crate::limits::SWEEP_ROWS) of each; returns how many.
     async fn sweep(&self, now: Timestamp) -> Result<usize, StoreError>;
 }

@@ -7,6 +7,7 @@ mod event;
 mod idempotency;
 mod message;
 mod model;
+mod node;
 mod page;
 mod reply;
 mod session;
@@ -21,6 +22,7 @@ pub use event::{Delta, Ending, Event, Folded, NumberedEvent, Run, fold, unfold};
 pub use idempotency::{Fingerprint, IdempotencyKey, Once};
 pub use message::{Message, MessageRole, MessageView, NewMessage, Parent, Part};
 pub use model::{SessionUsage, Span, TokenUsage, UsageReport, UsageSum};
+pub use node::{Node, SeenNode};
 pub use page::{InvalidPageSize, Page, PageSize};
 pub use reply::{FinishReason, Reply, ReplyError, ReplyErrorKind, ReplyStatus, WhenBusy};
 pub use session::{

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chat::contracts::{Clock, EndOfAnswer, Entropy, Piece, Pieces, Provider, Question};
+use chat::contracts::{Alone, Clock, EndOfAnswer, Entropy, Piece, Pieces, Provider, Question};
 use chat::limits::LEASE;
 use chat::types::{
     Caller, Delta, Email, Event, FinishReason, MessageText, ModelName, Parent, Reply, ReplyError,
@@ -85,7 +85,9 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(Hands(AtomicI64::new(1_700_000_000_000)));
         let purpose = store::Purpose::Serve;
-        let store = store::open(folder.path(), purpose, clock.now(), Arc::new(Unobserved));
+        let options = store::Options::new(purpose, clock.now(), Arc::new(Unobserved));
+        let database = store::Database::Folder(folder.path().to_owned());
+        let store = store::open(&database, options).await;
         let provider = Arc::new(Nervous::default());
         let model = Model {
             name: ModelName::parse("nervous").unwrap(),
@@ -100,7 +102,14 @@ impl Bench {
             ..Options::default()
         };
         let entropy = Arc::new(Counting(AtomicU64::new(0)));
-        let chat = Chat::new(store.unwrap(), clock.clone(), entropy, options).unwrap();
+        let chat = Chat::new(
+            store.unwrap(),
+            Arc::new(Alone),
+            clock.clone(),
+            entropy,
+            options,
+        )
+        .unwrap();
         let chat = Arc::new(chat);
         let writing = chat.clone();
         tokio::spawn(async move { writing.write_replies().await });

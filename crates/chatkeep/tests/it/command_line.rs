@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use crate::database;
 use crate::server::{Server, run};
 
 /// Runs a command that must fail, and gives its standard error.
@@ -17,10 +18,19 @@ async fn the_server_says_where_it_is_and_how_to_make_the_first_account() {
         panic!("{:?}", server.announced);
     };
     assert!(listens.starts_with("chatkeep listens on http://127.0.0.1:"));
-    assert!(data.starts_with("its data is in ") && data.ends_with("/data"));
+    let (place, option) = if database::is_postgres() {
+        ("postgres://chatkeep@127.0.0.1:", "--database-url")
+    } else {
+        ("sqlite:/", "--data-dir /")
+    };
+    assert!(
+        data.starts_with(&format!("its data is in {place}")),
+        "{data}"
+    );
     assert_eq!(none, "there is no account yet; make the first one");
     assert!(link.contains("/setup/"));
-    assert!(shell.contains("chatkeep user create you@example.com --password-stdin --data-dir "));
+    let command = "chatkeep user create you@example.com --password-stdin";
+    assert!(shell.contains(&format!("{command} {option}")), "{shell}");
     server.user("ada@example.com");
     let (stopped, log) = server.stop();
     assert!(stopped.clean, "{log}");
@@ -29,7 +39,7 @@ async fn the_server_says_where_it_is_and_how_to_make_the_first_account() {
 
 #[tokio::test]
 async fn a_second_server_on_the_same_folder_gets_a_clear_error() {
-    let server = Server::start();
+    let server = Server::start_in_a_folder();
     let error = failure(server.folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
     assert!(error.contains("another chatkeep serves from"), "{error}");
     assert!(error.contains("--data-dir"), "{error}");
@@ -182,6 +192,7 @@ fn the_settings_say_where_they_come_from_and_later_sources_win() {
     let file = "listen = \"0.0.0.0:1\"\nregistration = \"open\"\nlog_level = \"warn\"\n";
     let variables = [
         ("CHATKEEP_LOG_LEVEL", "debug"),
+        ("CHATKEEP_DATABASE_URL", "postgres://me:canary@db/chat"),
         ("CHATKEEP_CORS_ORIGINS", "https://a.b,https://c.d"),
     ];
     let shown = settings(file, &variables, &["--data-dir", "/elsewhere"]).unwrap();
@@ -194,6 +205,12 @@ fn the_settings_say_where_they_come_from_and_later_sources_win() {
         [
             ["listen = \"0.0.0.0:1\"", "chatkeep.toml"],
             ["data_dir = \"/elsewhere\"", "--data-dir"],
+            [
+                "database_url = \"postgres://me:***@db/chat\"",
+                "the environment"
+            ],
+            ["database_connections = 16", "default"],
+            ["bus = \"auto\"", "default"],
             ["registration = \"open\"", "chatkeep.toml"],
             [
                 "cors_origins = [\"https://a.b\", \"https://c.d\"]",

@@ -3,6 +3,7 @@
 
 mod background;
 mod client;
+mod database;
 mod provider;
 mod proxy;
 mod server;

@@ -16,7 +16,7 @@ async fn health_and_readiness_are_told() {
 
 #[tokio::test]
 async fn a_server_whose_database_is_damaged_is_not_ready() {
-    let server = Server::start();
+    let server = Server::start_in_a_folder();
     // A commit by another process: the server has to read what it knew again from the files.
     server.user("ada@example.com");
     let data = server.folder.path().join("data");

@@ -5,6 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 
 use crate::client::Client;
+use crate::database;
 
 /// A running server with a data folder of its own, on a free port; killed when it is dropped.
 pub struct Server {
@@ -29,6 +30,16 @@ impl Server {
         Self::on(tempfile::tempdir().unwrap(), settings.collect())
     }
 
+    /// Starts it on this PostgreSQL database, with these variables in its environment.
+    pub fn start_on(database: &str, settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(DATABASE_URL), database).unwrap();
+        let settings = settings
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()));
+        Self::on(folder, settings.collect())
+    }
+
     /// Starts it with this chatkeep.toml.
     pub fn start_with_file(file: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -36,7 +47,33 @@ impl Server {
         Self::on(folder, Vec::new())
     }
 
+    /// Starts another node on the same database, with the same settings.
+    pub fn beside(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [DATABASE_URL, "chatkeep.toml", "started"] {
+            // Not every server has each of them.
+            let _ = std::fs::copy(self.folder.path().join(name), folder.path().join(name));
+        }
+        assert!(
+            folder.path().join(DATABASE_URL).exists(),
+            "no shared database"
+        );
+        Self::on(folder, self.settings.clone())
+    }
+
+    /// Starts it over a data folder, whatever store the tests are run over.
+    pub fn start_in_a_folder() -> Self {
+        Self::on_what_is_there(tempfile::tempdir().unwrap(), Vec::new())
+    }
+
     fn on(folder: TempDir, settings: Vec<(String, String)>) -> Self {
+        if database::is_postgres() && !folder.path().join(DATABASE_URL).exists() {
+            std::fs::write(folder.path().join(DATABASE_URL), database::fresh()).unwrap();
+        }
+        Self::on_what_is_there(folder, settings)
+    }
+
+    fn on_what_is_there(folder: TempDir, settings: Vec<(String, String)>) -> Self {
         let mut process = command(folder.path())
             .args(["serve", "--listen", "127.0.0.1:0"])
             .envs(settings.iter().map(|(name, value)| (name, value)))
@@ -167,6 +204,17 @@ pub struct Stopped {
 }
 
 impl Stopped {
+    /// All that its database holds.
+    pub fn stored(&self) -> Vec<u8> {
+        if let Ok(url) = std::fs::read_to_string(self.folder.path().join(DATABASE_URL)) {
+            return database::dump(&url);
+        }
+        let files = std::fs::read_dir(self.folder.path().join("data")).unwrap();
+        files
+            .flat_map(|file| std::fs::read(file.unwrap().path()).unwrap())
+            .collect()
+    }
+
     pub fn start_again(self) -> Server {
         Server::on(self.folder, self.settings)
     }
@@ -186,6 +234,9 @@ pub fn run(folder: &Path, arguments: &[&str], input: &str) -> Output {
     process.wait_with_output().unwrap()
 }
 
+/// The file in a server's folder that holds the URL of its database, if that is not in the folder.
+const DATABASE_URL: &str = "database-url";
+
 /// The binary, started in the data folder's parent so that no chatkeep.toml is read but the test's.
 fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chatkeep"));
@@ -194,6 +245,9 @@ fn command(folder: &Path) -> Command {
         .env_clear()
         .arg("--data-dir")
         .arg(folder.join("data"));
+    if let Ok(url) = std::fs::read_to_string(folder.join(DATABASE_URL)) {
+        command.env("CHATKEEP_DATABASE_URL", url);
+    }
     command
 }
 

@@ -1,12 +1,13 @@
 use chat::contracts::{Admission, Registered, StoreError};
 use chat::types::{
-    Account, Credentials, Cuid, Email, NewAccount, Once, Page, PageSize, Role, Timestamp,
+    Account, Credentials, Cuid, Email, Name, NewAccount, Once, Page, PageSize, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Result};
 
-use super::columns::{self, account_columns};
 use super::idempotency;
 use super::writer::failure;
+use crate::rows::{self, account_columns};
+use crate::rules::{Registration, registration};
 
 pub(super) fn any(db: &Connection) -> Result<bool> {
     db.prepare_cached("SELECT EXISTS (SELECT 1 FROM account)")?
@@ -19,12 +20,7 @@ pub(super) fn by_email(db: &Connection, email: &Email) -> Result<Option<Credenti
         account_columns!(),
         ", password_hash FROM account WHERE email = ?1"
     ))?
-    .query_row([email.as_str()], |row| {
-        Ok(Credentials {
-            account: columns::account(row, 0)?,
-            password_hash: row.get(6)?,
-        })
-    })
+    .query_row([email.as_str()], |row| rows::credentials(row))
     .optional()
 }
 
@@ -40,7 +36,7 @@ pub(super) fn list(
             " FROM account WHERE email > ?1 ORDER BY email LIMIT ?2"
         ))?
         .query_map((after.map_or("", Email::as_str), size.get() + 1), |row| {
-            columns::account(row, 0)
+            rows::account(row, 0)
         })?
         .collect::<Result<Vec<_>>>()?;
     Ok(Page::cut(items, size, |last| last.email.clone()))
@@ -53,29 +49,15 @@ pub(super) fn create(
     once: Option<&Once>,
 ) -> std::result::Result<Registered, StoreError> {
     let now = new.created_at;
-    let first = !any(db).map_err(failure)?;
-    if let Some(known) = by_email(db, &new.email).map_err(failure)? {
-        if let Some(once) = once
-            && idempotency::find(db, &known.account.id, once, now)?.is_some()
-        {
-            return Ok(Registered::Again(known));
-        }
-        // Whoever may not register is not told who has.
-        return Ok(match admission {
-            Admission::FirstOnly => Registered::Closed,
-            Admission::Anybody => Registered::EmailTaken,
-        });
-    }
-    if admission == Admission::FirstOnly && !first {
-        return Ok(Registered::Closed);
-    }
-    let account = Account {
-        id: new.id.clone(),
-        email: new.email.clone(),
-        name: new.name.clone(),
-        role: if first { Role::Admin } else { new.role },
-        disabled_at: None,
-        created_at: now,
+    let any = any(db).map_err(failure)?;
+    let known = by_email(db, &new.email).map_err(failure)?;
+    let same_key = match (once, &known) {
+        (Some(once), Some(known)) => idempotency::find(db, &known.account.id, once, now)?.is_some(),
+        _ => false,
+    };
+    let account = match registration(new, admission, any, known, same_key) {
+        Registration::Make(account) => account,
+        Registration::Answer(registered) => return Ok(registered),
     };
     insert(db, &account, new.password_hash.as_deref()).map_err(failure)?;
     if let Some(once) = once {
@@ -93,7 +75,7 @@ fn insert(db: &Connection, account: &Account, password_hash: Option<&str>) -> Re
     .execute((
         account.id.as_str(),
         account.email.as_str(),
-        account.name.as_ref().map(chat::types::Name::as_str),
+        account.name.as_ref().map(Name::as_str),
         account.role.as_str(),
         password_hash,
         account.created_at.0,

@@ -1,79 +1,32 @@
-//! Between columns and the product's types. A stored value that its type refuses is damage.
+//! A row of SQLite, as [`crate::rows`] reads it.
 
-use chat::types::{Account, Cuid, Email, Role, Timestamp};
+use std::error::Error;
+
 use rusqlite::types::Type;
-use rusqlite::{Error, Row};
+use rusqlite::{Result, Row};
 
-/// The columns of an account, for [`account`].
-macro_rules! account_columns {
-    () => {
-        "account.id, account.email, account.name, account.role, account.disabled_at, \
-         account.created_at"
-    };
-}
-pub(super) use account_columns;
+use crate::rows::Columns;
 
-/// Reads what [`account_columns`] names, from column `at` on.
-pub(super) fn account(row: &Row<'_>, at: usize) -> rusqlite::Result<Account> {
-    Ok(Account {
-        id: cuid(row, at)?,
-        email: parsed(row, at + 1, Email::parse)?,
-        name: optional(row, at + 2, chat::types::Name::parse)?,
-        role: parsed(row, at + 3, role)?,
-        disabled_at: row.get::<_, Option<i64>>(at + 4)?.map(Timestamp),
-        created_at: time(row, at + 5)?,
-    })
-}
+impl Columns for Row<'_> {
+    type Error = rusqlite::Error;
 
-fn role(text: &str) -> Result<Role, UnknownWord> {
-    match text {
-        "admin" => Ok(Role::Admin),
-        "user" => Ok(Role::User),
-        _ => Err(UnknownWord),
+    fn text(&self, at: usize) -> Result<Option<&str>> {
+        Ok(self.get_ref(at)?.as_str_or_null()?)
     }
-}
 
-/// A word that the schema does not allow.
-#[derive(Debug)]
-pub(super) struct UnknownWord;
-
-impl std::error::Error for UnknownWord {}
-
-impl std::fmt::Display for UnknownWord {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("is a word that the schema does not allow")
+    fn int(&self, at: usize) -> Result<Option<i64>> {
+        Ok(self.get_ref(at)?.as_i64_or_null()?)
     }
-}
 
-pub(super) fn cuid(row: &Row<'_>, at: usize) -> rusqlite::Result<Cuid> {
-    parsed(row, at, Cuid::parse)
-}
+    fn flag(&self, at: usize) -> Result<bool> {
+        self.get(at)
+    }
 
-pub(super) fn time(row: &Row<'_>, at: usize) -> rusqlite::Result<Timestamp> {
-    row.get(at).map(Timestamp)
-}
+    fn bytes(&self, at: usize) -> Result<Option<&[u8]>> {
+        Ok(self.get_ref(at)?.as_blob_or_null()?)
+    }
 
-/// Reads a text column with a type's own parser.
-pub(super) fn parsed<T, E: std::error::Error + Send + Sync + 'static>(
-    row: &Row<'_>,
-    at: usize,
-    parse: impl FnOnce(&str) -> Result<T, E>,
-) -> rusqlite::Result<T> {
-    parse(row.get_ref(at)?.as_str()?).map_err(|error| damaged(at, error))
-}
-
-/// As [`parsed`], for a column that may be NULL.
-pub(super) fn optional<T, E: std::error::Error + Send + Sync + 'static>(
-    row: &Row<'_>,
-    at: usize,
-    parse: impl FnOnce(&str) -> Result<T, E>,
-) -> rusqlite::Result<Option<T>> {
-    let text = row.get_ref(at)?.as_str_or_null()?;
-    text.map(parse)
-        .transpose()
-        .map_err(|error| damaged(at, error))
-}
-
-fn damaged(at: usize, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::FromSqlConversionFailure(at, Type::Text, Box::new(error))
+    fn damaged(at: usize, why: impl Error + Send + Sync + 'static) -> Self::Error {
+        rusqlite::Error::FromSqlConversionFailure(at, Type::Text, Box::new(why))
+    }
 }

@@ -2,17 +2,14 @@
 
 use chat::contracts::StoreError;
 use chat::limits;
-use chat::types::{
-    Cuid, Delta, Ending, Event, FinishReason, Folded, NumberedEvent, ReplyError, ReplyErrorKind,
-    ReplyStatus, Run, TokenUsage, unfold,
-};
-use rusqlite::types::Type;
-use rusqlite::{Connection, Error, Result, Row};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use chat::types::{Cuid, Delta, Event, Message, NumberedEvent};
+use rusqlite::{Connection, OptionalExtension, Result, Row};
 
-use super::replies::Found;
 use super::writer::failure;
 use super::{messages, replies};
+use crate::rows::{Columns, Found};
+use crate::rules::numbered;
+use crate::saved;
 
 /// A reply's events from that number on; all of them, once its deltas are folded.
 pub(super) fn list(
@@ -31,6 +28,11 @@ pub(super) fn list(
     } else {
         i64::from(limits::EVENTS_READ)
     };
+    // The first event tells of the prompt.
+    let prompt = match from {
+        ..=0 => messages::find(db, owner, &found.reply.prompt)?,
+        _ => None,
+    };
     let mut events = db
         .prepare_cached(
             "SELECT number, kind, data FROM reply_event
@@ -39,54 +41,29 @@ pub(super) fn list(
         )?
         .query_map(
             (owner.as_str(), found.session, found.message_seq, from, most),
-            |row| read(db, owner, &found, row),
+            |row| event(row, &found, prompt.as_ref()),
         )?
         .collect::<Result<Vec<_>>>()?;
     if let Some(folded) = &found.folded
         && let Some(message) = messages::find(db, owner, &found.reply.message)?
     {
-        events.extend(unfold(&message.content, folded, from));
-        events.sort_by_key(|event| event.number);
+        events = saved::with_folded(events, &message, folded, from);
     }
     moment.commit()?;
     Ok(Some(events))
 }
 
-fn read(db: &Connection, owner: &Cuid, found: &Found, row: &Row<'_>) -> Result<NumberedEvent> {
-    let data = row.get_ref(2)?.as_str()?;
-    let event = match row.get_ref(1)?.as_str()? {
-        "text" => Event::Delta(Delta::Text(data.to_owned())),
-        "reasoning" => Event::Delta(Delta::Reasoning(data.to_owned())),
-        "accepted" => Event::Accepted {
-            reply: Box::new(found.reply.as_accepted()),
-            prompt: Box::new(
-                messages::find(db, owner, &found.reply.prompt)?
-                    .ok_or(Error::QueryReturnedNoRows)?,
-            ),
-        },
-        "started" => Event::Started {
-            attempt: json(data)?,
-            model: found.reply.model.clone(),
-        },
-        "reset" => Event::Reset {
-            attempt: json(data)?,
-        },
-        "usage" => {
-            let (input_tokens, output_tokens) = json(data)?;
-            Event::Usage(TokenUsage {
-                input_tokens,
-                output_tokens,
-            })
-        }
-        _ => {
-            let saved: SavedEnding = json(data)?;
-            Event::Finished(saved.read().ok_or_else(|| damaged("no such word"))?)
-        }
-    };
+fn event(row: &Row<'_>, found: &Found, prompt: Option<&Message>) -> Result<NumberedEvent> {
+    let (kind, data) = (text(row, 1)?, text(row, 2)?);
+    let event = saved::read_event(kind, data, found, prompt);
     Ok(NumberedEvent {
         number: row.get(0)?,
-        event,
+        event: event.map_err(|damage| Row::damaged(2, damage))?,
     })
+}
+
+fn text<'a>(row: &'a Row<'_>, at: usize) -> Result<&'a str> {
+    Ok(row.get_ref(at)?.as_str()?)
 }
 
 /// The number of the next event of a reply.
@@ -100,6 +77,27 @@ fn next(db: &Connection, owner: &Cuid, found: &Found) -> Result<i64> {
     })
 }
 
+/// The number of the last event of each of these replies that are there.
+pub(super) fn positions(
+    db: &Connection,
+    replies: &[(Cuid, Cuid)],
+) -> Result<Vec<(Cuid, Cuid, i64)>> {
+    let moment = db.unchecked_transaction()?;
+    let mut statement = moment.prepare_cached(
+        "SELECT (SELECT max(number) FROM reply_event AS event
+                 WHERE event.owner = reply.owner AND event.session = reply.session
+                   AND event.message = reply.message)
+         FROM reply WHERE reply.owner = ?1 AND reply.id = ?2",
+    )?;
+    let mut positions = Vec::with_capacity(replies.len());
+    for (owner, reply) in replies {
+        let ids = (owner.as_str(), reply.as_str());
+        let last = statement.query_row(ids, |row| row.get(0)).optional()?;
+        positions.extend(last.map(|last| (owner.clone(), reply.clone(), last)));
+    }
+    Ok(positions)
+}
+
 /// Appends events behind those that are there.
 pub(super) fn append(
     db: &Connection,
@@ -108,46 +106,34 @@ pub(super) fn append(
     events: Vec<Event>,
 ) -> std::result::Result<Vec<NumberedEvent>, StoreError> {
     let next = next(db, owner, found).map_err(failure)?;
-    let numbered = (next..).zip(events);
-    let numbered: Vec<_> = numbered
-        .map(|(number, event)| NumberedEvent { number, event })
-        .collect();
+    let numbered = numbered(next, events);
+    let reply = (found.session, found.message_seq);
     for event in &numbered {
-        let (kind, data) = write(&event.event)?;
-        db.prepare_cached(
-            "INSERT INTO reply_event (owner, session, message, number, kind, data)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )
-        .and_then(|mut statement| {
-            let (session, message) = (found.session, found.message_seq);
-            statement.execute((owner.as_str(), session, message, event.number, kind, data))
-        })
-        .map_err(failure)?;
+        keep(db, owner, reply, event)?;
     }
     Ok(numbered)
 }
 
-/// An event's kind and data, as its row holds them.
-pub(super) fn write(
-    event: &Event,
-) -> std::result::Result<(&'static str, std::borrow::Cow<'_, str>), StoreError> {
-    let json = match event {
-        Event::Delta(Delta::Text(text)) => return Ok(("text", text.into())),
-        Event::Delta(Delta::Reasoning(text)) => return Ok(("reasoning", text.into())),
-        // The rows of the reply and of its prompt tell what was accepted.
-        Event::Accepted { .. } => return Ok(("accepted", "".into())),
-        Event::Started { attempt, .. } | Event::Reset { attempt } => serde_json::to_string(attempt),
-        Event::Usage(usage) => serde_json::to_string(&(usage.input_tokens, usage.output_tokens)),
-        Event::Finished(ending) => serde_json::to_string(&SavedEnding::of(ending)),
-    };
-    let kind = match event {
-        Event::Started { .. } => "started",
-        Event::Reset { .. } => "reset",
-        Event::Usage(_) => "usage",
-        _ => "finished",
-    };
-    let json = json.map_err(|error| StoreError::Internal(Box::new(error)))?;
-    Ok((kind, json.into()))
+/// Writes an event of the reply that becomes that message of that session; `false` if another one
+/// has its number.
+pub(super) fn keep(
+    db: &Connection,
+    owner: &Cuid,
+    (session, message): (i64, i64),
+    event: &NumberedEvent,
+) -> std::result::Result<bool, StoreError> {
+    let (kind, data) = saved::write_event(&event.event)?;
+    db.prepare_cached(
+        "INSERT INTO reply_event (owner, session, message, number, kind, data)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (owner, session, message, number) DO UPDATE SET data = reply_event.data
+           WHERE reply_event.kind = excluded.kind AND reply_event.data = excluded.data",
+    )
+    .and_then(|mut statement| {
+        statement.execute((owner.as_str(), session, message, event.number, kind, data))
+    })
+    .map(|rows| rows == 1)
+    .map_err(failure)
 }
 
 /// Which events are deltas of a reply's last attempt.
@@ -171,11 +157,8 @@ pub(super) fn last_deltas(
         " ORDER BY number"
     ))?
     .query_map((owner.as_str(), found.session, found.message_seq), |row| {
-        let text = row.get(2)?;
-        let delta = match row.get_ref(1)?.as_str()? {
-            "text" => Delta::Text(text),
-            _ => Delta::Reasoning(text),
-        };
+        let delta = saved::read_delta(text(row, 1)?, text(row, 2)?);
+        let delta = delta.map_err(|damage| Row::damaged(2, damage))?;
         Ok((row.get(0)?, delta))
     })?
     .collect()
@@ -189,65 +172,4 @@ pub(super) fn forget_last_deltas(db: &Connection, owner: &Cuid, found: &Found) -
     ))?
     .execute((owner.as_str(), found.session, found.message_seq))
     .map(drop)
-}
-
-#[derive(Serialize, Deserialize)]
-struct SavedEnding {
-    status: String,
-    reason: String,
-    error: Option<(String, String, Option<u64>)>,
-}
-
-impl SavedEnding {
-    fn of(ending: &Ending) -> Self {
-        Self {
-            status: ending.status.as_str().to_owned(),
-            reason: ending.reason.as_str().to_owned(),
-            error: ending.error.as_ref().map(|error| {
-                let wait = error.retry_after.map(|wait| wait.as_millis() as u64);
-                (error.kind.as_str().to_owned(), error.message.clone(), wait)
-            }),
-        }
-    }
-
-    fn read(self) -> Option<Ending> {
-        let error = match self.error {
-            Some((kind, message, wait)) => Some(ReplyError {
-                kind: ReplyErrorKind::parse(&kind).ok()?,
-                message,
-                retry_after: wait.map(std::time::Duration::from_millis),
-            }),
-            None => None,
-        };
-        Some(Ending {
-            status: ReplyStatus::parse(&self.status).ok()?,
-            reason: FinishReason::parse(&self.reason).ok()?,
-            error,
-        })
-    }
-}
-
-pub(super) fn write_folded(folded: &Folded) -> std::result::Result<String, StoreError> {
-    let runs = folded.0.iter().map(|run| (run.first, &run.lengths));
-    serde_json::to_string(&runs.collect::<Vec<_>>())
-        .map_err(|error| StoreError::Internal(Box::new(error)))
-}
-
-pub(super) fn read_folded(row: &Row<'_>, at: usize) -> Result<Option<Folded>> {
-    let Some(text) = row.get_ref(at)?.as_str_or_null()? else {
-        return Ok(None);
-    };
-    let runs: Vec<(i64, Vec<usize>)> = json(text)?;
-    let runs = runs
-        .into_iter()
-        .map(|(first, lengths)| Run { first, lengths });
-    Ok(Some(Folded(runs.collect())))
-}
-
-fn json<T: DeserializeOwned>(text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(damaged)
-}
-
-fn damaged(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::FromSqlConversionFailure(0, Type::Text, error.into())
 }

@@ -5,9 +5,10 @@ use chat::limits;
 use chat::types::{Cuid, SessionKey, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Result};
 
-use super::columns::cuid;
 use super::writer::failure;
 use super::{messages, replies, sessions};
+use crate::rows::cuid;
+use crate::rules::{PageBytes, before, behind};
 
 /// Gives out the owner's next number. Every row that a change writes takes one.
 pub(super) fn next(db: &Connection, owner: &Cuid) -> Result<i64> {
@@ -41,9 +42,9 @@ pub(super) fn changes(db: &Connection, owner: &Cuid, after: Option<i64>) -> Resu
         .query_row([owner.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?
         .unwrap_or((0, 0));
-    let after = match after {
-        Some(after) if (swept..=last).contains(&after) => after,
-        _ => return Ok(Changes::Reset(last)),
+    let after = match behind(after, last, swept) {
+        Ok(after) => after,
+        Err(reset) => return Ok(reset),
     };
     let found = db
         .prepare_cached(
@@ -60,9 +61,9 @@ pub(super) fn changes(db: &Connection, owner: &Cuid, after: Option<i64>) -> Resu
             Ok((row.get(0)?, row.get(1)?, cuid(row, 2)?, row.get(3)?))
         })?
         .collect::<Result<Vec<(i64, String, Cuid, i64)>>>()?;
-    let (mut fresh, mut bytes) = (Vec::new(), 0);
+    let (mut fresh, mut bytes) = (Vec::new(), PageBytes::default());
     for (number, kind, id, session) in found {
-        if bytes >= limits::PAGE_BYTES {
+        if bytes.are_spent() {
             break;
         }
         let change = match kind.as_str() {
@@ -72,7 +73,7 @@ pub(super) fn changes(db: &Connection, owner: &Cuid, after: Option<i64>) -> Resu
             _ => Some(Change::Deleted(id)),
         };
         if let Some(Change::Message(message)) = &change {
-            bytes += messages::bytes_of(message);
+            bytes.spend(message);
         }
         fresh.extend(change.map(|change| Fresh { number, change }));
     }
@@ -80,9 +81,21 @@ pub(super) fn changes(db: &Connection, owner: &Cuid, after: Option<i64>) -> Resu
     Ok(Changes::These(fresh))
 }
 
+/// The last number of each of these owners that has been given out.
+pub(super) fn positions(db: &Connection, owners: &[Cuid]) -> Result<Vec<(Cuid, i64)>> {
+    let moment = db.unchecked_transaction()?;
+    let mut statement = moment.prepare_cached("SELECT last FROM feed WHERE owner = ?1")?;
+    let mut positions = Vec::with_capacity(owners.len());
+    for owner in owners {
+        let last = statement.query_row([owner.as_str()], |row| row.get(0));
+        positions.extend(last.optional()?.map(|last| (owner.clone(), last)));
+    }
+    Ok(positions)
+}
+
 /// Deletes notes of deletions that are past their time.
 pub(super) fn sweep(db: &Connection, now: Timestamp) -> std::result::Result<usize, StoreError> {
-    let before = now.0 - limits::DELETIONS_KEPT.as_millis() as i64;
+    let before = before(now, limits::DELETIONS_KEPT).0;
     let deleted = db
         .prepare(
             "DELETE FROM deleted_session WHERE (owner, changed) IN

@@ -6,18 +6,9 @@ use chat::types::{Cuid, Once, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::writer::failure;
-
-/// Something that a retry is given again.
-pub(super) trait Outcome: Sized {
-    /// The outcome as text, if it is one that changed something.
-    fn save(&self) -> Option<String>;
-    /// The number of the session that the text tells about.
-    fn session(&self) -> Option<i64> {
-        None
-    }
-    /// Reads what [`Outcome::save`] wrote.
-    fn load(text: &str) -> Option<Self>;
-}
+use crate::rows;
+use crate::rules::remembered;
+use crate::saved::Outcome;
 
 /// Does `change` and remembers what came of it, or finds what came of it the first time.
 pub(super) fn once<T: Outcome>(
@@ -29,8 +20,7 @@ pub(super) fn once<T: Outcome>(
 ) -> Result<T, StoreError> {
     let Some(once) = once else { return change() };
     if let Some(text) = find(db, owner, once, now)? {
-        return T::load(&text)
-            .ok_or_else(|| StoreError::Internal("a stored outcome is damaged".into()));
+        return T::again(&text);
     }
     let outcome = change()?;
     if let Some(text) = outcome.save() {
@@ -54,17 +44,12 @@ pub(super) fn find(
         .and_then(|mut statement| {
             statement
                 .query_row((owner.as_str(), once.key.as_str(), now.0), |row| {
-                    Ok((row.get::<_, [u8; 32]>(0)?, row.get(1)?))
+                    Ok((rows::hash(row, 0)?, row.get(1)?))
                 })
                 .optional()
         })
         .map_err(failure)?;
-    match kept {
-        Some((request, _)) if request != once.request => Err(StoreError::KeyReused),
-        Some((_, None)) => Err(StoreError::Gone),
-        Some((_, outcome)) => Ok(outcome),
-        None => Ok(None),
-    }
+    remembered(once, kept)
 }
 
 /// Keeps an outcome under a key.

@@ -3,11 +3,13 @@
 
 mod accounts;
 mod columns;
+mod copy;
 mod events;
 mod feed;
 mod idempotency;
 mod messages;
 mod migrations;
+mod nodes;
 mod open;
 mod readers;
 mod replies;
@@ -26,12 +28,13 @@ use chat::contracts::{
 };
 use chat::types::{
     Account, Credentials, Cuid, Email, Message, MessageView, ModelName, NewAccount, NewMessage,
-    NewSession, NewToken, NumberedEvent, Once, Page, PageSize, Precondition, Reply, Session,
-    SessionChange, SessionFilter, SessionKey, SessionPosition, Span, StoredToken, Timestamp, Title,
-    Token, TokenUsage, UsageReport,
+    NewSession, NewToken, Node, NumberedEvent, Once, Page, PageSize, Precondition, Reply, SeenNode,
+    Session, SessionChange, SessionFilter, SessionKey, SessionPosition, Span, StoredToken,
+    Timestamp, Title, Token, TokenUsage, UsageReport,
 };
 
-pub use open::OpenError;
+pub(crate) use copy::Idle;
+pub(crate) use open::SQLITE_AT_LEAST;
 use readers::Readers;
 use writer::{Writer, failure};
 
@@ -321,10 +324,39 @@ impl Store for Sqlite {
         self.readers.read(|db| feed::changes(db, owner, after))
     }
 
+    async fn feed_positions(&self, owners: &[Cuid]) -> Result<Vec<(Cuid, i64)>, StoreError> {
+        self.readers.read(|db| feed::positions(db, owners))
+    }
+
+    async fn reply_positions(
+        &self,
+        replies: &[(Cuid, Cuid)],
+    ) -> Result<Vec<(Cuid, Cuid, i64)>, StoreError> {
+        self.readers.read(|db| events::positions(db, replies))
+    }
+
+    async fn good_tokens(&self, ids: &[Cuid], now: Timestamp) -> Result<Vec<Cuid>, StoreError> {
+        self.readers.read(|db| tokens::good(db, ids, now))
+    }
+
+    async fn note_node(&self, node: Node, now: Timestamp) -> Result<(), StoreError> {
+        let work = move |db: &_| nodes::note(db, &node, now).map_err(failure);
+        self.writer.write(work).await
+    }
+
+    async fn nodes(&self, now: Timestamp) -> Result<Vec<SeenNode>, StoreError> {
+        self.readers.read(|db| nodes::list(db, now))
+    }
+
+    async fn forget_node(&self, id: Cuid) -> Result<(), StoreError> {
+        let work = move |db: &_| nodes::forget(db, &id).map_err(failure);
+        self.writer.write(work).await
+    }
+
     async fn sweep(&self, now: Timestamp) -> Result<usize, StoreError> {
         let work = move |db: &_| {
             let rows = idempotency::sweep(db, now)? + tokens::sweep(db, now)?;
-            Ok(rows + feed::sweep(db, now)?)
+            Ok(rows + feed::sweep(db, now)? + nodes::sweep(db, now)?)
         };
         self.writer.write(work).await
     }

@@ -1,20 +1,19 @@
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use chat::types::Timestamp;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use super::readers::Readers;
 use super::writer::Writer;
 use super::{Sqlite, migrations, writing};
-use crate::{CommitObserver, DATABASE_FILE, Purpose};
+use crate::copy::COPYING;
+use crate::{DATABASE_FILE, OpenError, Options, Purpose};
 
 /// The first SQLite whose WAL can't lose a commit when a checkpoint and a reset race.
 /// <https://www.sqlite.org/wal.html#walresetbug>
-const SQLITE_AT_LEAST: (i32, &str) = (3_051_003, "3.51.3");
+pub(crate) const SQLITE_AT_LEAST: (i32, &str) = (3_051_003, "3.51.3");
 /// Statements that each connection keeps prepared.
 const STATEMENTS_KEPT: usize = 64;
 /// KiB of pages that the writer keeps in memory: a commit of many replies touches a page of each,
@@ -26,92 +25,14 @@ const CHECKPOINT_PAGES: i64 = 4_096;
 /// Milliseconds that a connection waits while another process writes.
 const BUSY_MS: u32 = 5_000;
 
-/// Why the store could not be opened.
-#[derive(Debug)]
-pub enum OpenError {
-    /// The SQLite in this program is too old to be trusted.
-    OldSqlite,
-    /// The data folder or a file in it can't be made or opened.
-    Folder(PathBuf, io::Error),
-    /// Another process serves from this folder.
-    InUse(PathBuf),
-    /// The database is older than this program, and a running server holds it.
-    NeedsMigration(PathBuf),
-    /// A newer program made the database.
-    TooNew {
-        /// The newest migration of the database.
-        database: u32,
-        /// The newest migration that this program knows.
-        program: u32,
-    },
-    /// A migration has another text than the one that the database went through.
-    MigrationChanged(u32),
-    /// The folder is on a file system that SQLite's write-ahead log does not work on.
-    NoWal,
-    /// SQLite refused.
-    Sqlite(rusqlite::Error),
-}
-
-impl std::error::Error for OpenError {}
-
-impl std::fmt::Display for OpenError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::OldSqlite => write!(
-                f,
-                "this program was built with SQLite {}, and needs {} or newer",
-                rusqlite::version(),
-                SQLITE_AT_LEAST.1
-            ),
-            Self::Folder(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::InUse(folder) => write!(
-                f,
-                "another chatkeep serves from {}; stop it, or name another folder with --data-dir",
-                folder.display()
-            ),
-            Self::NeedsMigration(folder) => write!(
-                f,
-                "the database in {} is from an older version, and a running server holds it; \
-                 stop that server first",
-                folder.display()
-            ),
-            Self::TooNew { database, program } => write!(
-                f,
-                "the database is from a newer version of chatkeep: its schema has number \
-                 {database}, this program knows up to {program}"
-            ),
-            Self::MigrationChanged(number) => write!(
-                f,
-                "migration {number} of the database is not the one that this program knows"
-            ),
-            Self::NoWal => write!(
-                f,
-                "the data folder's file system can't keep a write-ahead log; is it on a network?"
-            ),
-            Self::Sqlite(error) => write!(f, "the database can't be opened: {error}"),
-        }
-    }
-}
-
-impl From<rusqlite::Error> for OpenError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
-}
-
 impl Sqlite {
     /// Opens the database in `folder`; see [`crate::open`].
-    pub fn open(
-        folder: &Path,
-        purpose: Purpose,
-        now: Timestamp,
-        observer: Arc<dyn CommitObserver>,
-    ) -> Result<Self, OpenError> {
+    pub fn open(folder: &Path, options: Options) -> Result<Self, OpenError> {
         if rusqlite::version_number() < SQLITE_AT_LEAST.0 {
             return Err(OpenError::OldSqlite);
         }
         make_folder(folder).map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
-        let serving = match purpose {
+        let serving = match options.purpose {
             Purpose::Serve => {
                 Some(serve_lock(folder)?.ok_or_else(|| OpenError::InUse(folder.to_owned()))?)
             }
@@ -134,15 +55,18 @@ impl Sqlite {
             if migrations::are_pending(&writer)? && !alone {
                 return Err(OpenError::NeedsMigration(folder.to_owned()));
             }
-            migrations::run(&mut writer, &path, now)?;
+            migrations::run(&mut writer, &path, options.now)?;
             sync_folder(folder).map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
         }
         if serving.is_some() {
+            if writer.table_exists(None, COPYING.name)? {
+                return Err(OpenError::UnfinishedCopy);
+            }
             // Whoever served before is gone, and what it was writing is free.
             writing::end_leases(&writer)?;
         }
         Ok(Self {
-            writer: Writer::start(writer, observer),
+            writer: Writer::start(writer, options.observer),
             readers: Readers::new(path),
             _lock: serving,
         })
@@ -185,7 +109,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// The lock of whoever serves from the folder; `None` if another process has it.
-fn serve_lock(folder: &Path) -> Result<Option<File>, OpenError> {
+pub(super) fn serve_lock(folder: &Path) -> Result<Option<File>, OpenError> {
     let path = folder.join("chatkeep.lock");
     let fault = |error| OpenError::Folder(path.clone(), error);
     let file = File::create(&path).map_err(fault)?;

@@ -75,8 +75,8 @@ mod tests {
     async fn a_read_does_not_wait_for_the_writer() {
         let folder = tempfile::tempdir().unwrap();
         let observer = std::sync::Arc::new(Unobserved);
-        let purpose = crate::Purpose::Serve;
-        let store = Sqlite::open(folder.path(), purpose, Timestamp(1), observer).unwrap();
+        let options = crate::Options::new(crate::Purpose::Serve, Timestamp(1), observer);
+        let store = Sqlite::open(folder.path(), options).unwrap();
         let (go, held) = std::sync::mpsc::channel::<()>();
         store.writer.try_write(move |_| {
             let _ = held.recv();

@@ -1,78 +1,19 @@
-use std::time::Duration;
-
 use chat::contracts::{Begun, Interrupted, NewReply, Prompt, StoreError};
-use chat::limits;
-use chat::types::{
-    Cuid, FinishReason, Folded, MessageRole, ModelName, NewMessage, Once, Parent, Reply,
-    ReplyError, ReplyErrorKind, ReplyStatus, Session, SessionKey, Timestamp, WhenBusy,
-};
-use rusqlite::{Connection, OptionalExtension, Result, Row};
+use chat::types::{Cuid, FinishReason, ModelName, Once, Reply, ReplyStatus, Session, SessionKey};
+use rusqlite::{Connection, OptionalExtension, Result};
 
-use super::columns::{cuid, optional, parsed, time};
-use super::messages::{self, Place};
 use super::writer::failure;
-use super::{events, feed, idempotency, sessions, writing};
-
-/// A reply with what only its row tells.
-pub(super) struct Found {
-    pub(super) reply: Reply,
-    pub(super) session: i64,
-    pub(super) prompt_seq: i64,
-    pub(super) message_seq: i64,
-    pub(super) lease_until: Option<Timestamp>,
-    pub(super) stop: Option<FinishReason>,
-    pub(super) folded: Option<Folded>,
-}
-
-/// For [`found`].
-macro_rules! columns {
-    () => {
-        "id, session_id, prompt_id, message_id, status, attempt, model, input_tokens, \
-         output_tokens, left_out, error_kind, error_message, error_retry_after, created_at, \
-         finished_at, session, prompt, message, lease_until, stop, folded"
-    };
-}
-
-fn found(row: &Row<'_>) -> Result<Found> {
-    let error = match optional(row, 10, ReplyErrorKind::parse)? {
-        Some(kind) => Some(ReplyError {
-            kind,
-            message: row.get(11)?,
-            retry_after: row.get::<_, Option<u64>>(12)?.map(Duration::from_millis),
-        }),
-        None => None,
-    };
-    Ok(Found {
-        reply: Reply {
-            id: cuid(row, 0)?,
-            session: cuid(row, 1)?,
-            prompt: cuid(row, 2)?,
-            message: cuid(row, 3)?,
-            status: parsed(row, 4, ReplyStatus::parse)?,
-            attempt: row.get(5)?,
-            model: parsed(row, 6, ModelName::parse)?,
-            usage: messages::usage(row, 7)?,
-            left_out: row.get(9)?,
-            error,
-            created_at: time(row, 13)?,
-            finished_at: row.get::<_, Option<i64>>(14)?.map(Timestamp),
-        },
-        session: row.get(15)?,
-        prompt_seq: row.get(16)?,
-        message_seq: row.get(17)?,
-        lease_until: row.get::<_, Option<i64>>(18)?.map(Timestamp),
-        stop: optional(row, 19, FinishReason::parse)?,
-        folded: events::read_folded(row, 20)?,
-    })
-}
+use super::{feed, idempotency, messages, sessions, writing};
+use crate::rows::{self, Found, reply_columns};
+use crate::rules::{self, Place, Stopping, admit, empty_answer, follows, is_prompt, stopping};
 
 pub(super) fn find(db: &Connection, owner: &Cuid, id: &Cuid) -> Result<Option<Found>> {
     db.prepare_cached(concat!(
         "SELECT ",
-        columns!(),
+        reply_columns!(),
         " FROM reply WHERE owner = ?1 AND id = ?2"
     ))?
-    .query_row((owner.as_str(), id.as_str()), found)
+    .query_row((owner.as_str(), id.as_str()), |row| rows::found(row))
     .optional()
 }
 
@@ -94,13 +35,13 @@ pub(super) fn find_in(
 pub(super) fn open(db: &Connection, owner: &Cuid, session: i64) -> Result<Vec<Found>> {
     db.prepare_cached(concat!(
         "SELECT ",
-        columns!(),
+        reply_columns!(),
         // Without the hint all replies that the owner ever had would be looked at.
         " FROM reply INDEXED BY reply_open
           WHERE owner = ?1 AND session = ?2 AND status IN ('queued', 'running')
           ORDER BY status = 'queued', message"
     ))?
-    .query_map((owner.as_str(), session), found)?
+    .query_map((owner.as_str(), session), |row| rows::found(row))?
     .collect()
 }
 
@@ -122,27 +63,18 @@ pub(super) fn begin(
         return Ok(Begun::NoModel);
     };
     let open = open(db, &new.owner, session.number).map_err(failure)?;
-    let running = open
-        .first()
-        .filter(|one| one.reply.status == ReplyStatus::Running);
-    let queued = open.len() - usize::from(running.is_some());
-    if new.when_busy == WhenBusy::Reject && !open.is_empty() {
-        return Ok(Begun::Busy);
-    }
-    // One that need not wait is queued too, until it is claimed.
-    if queued >= limits::REPLIES_QUEUED {
-        return Ok(Begun::QueueFull);
-    }
+    let place = match admit(&open, new.when_busy) {
+        Ok(place) => place,
+        Err(refused) => return Ok(*refused),
+    };
     let prompt = match prompt(db, &session, new)? {
         Ok(prompt) => prompt,
         Err(refused) => return Ok(refused),
     };
     let reply = insert(db, &session, new, model, &prompt)?;
-    let interrupted = match open.first() {
-        Some(first) if new.when_busy == WhenBusy::Interrupt => {
-            Some(interrupt(db, &new.owner, first, new.created_at)?)
-        }
-        _ => None,
+    let interrupted = match place {
+        Some(first) => Some(interrupt(db, new, first)?),
+        None => None,
     };
     if let Some(once) = once {
         let number = Some(session.number);
@@ -175,7 +107,7 @@ fn prompt(
     match &new.prompt {
         Prompt::Existing(id) => {
             let message = messages::find_in(db, session, id).map_err(failure)?;
-            let message = message.filter(|message| message.role == MessageRole::User);
+            let message = message.filter(is_prompt);
             Ok(message
                 .map(|message| Place::of(&message))
                 .ok_or(Begun::NoSuchPrompt))
@@ -185,18 +117,12 @@ fn prompt(
             parent,
             content,
         } => {
-            let place = messages::place_of(db, session, parent).map_err(failure)?;
+            let follows = follows(session, parent, 0);
+            let place = messages::place_of(db, session, &follows).map_err(failure)?;
             let Some(place) = place else {
                 return Ok(Err(Begun::NoSuchParent));
             };
-            let message = NewMessage {
-                id: id.clone(),
-                parent: parent.clone(),
-                role: MessageRole::User,
-                content: content.clone(),
-                model: None,
-                reply: None,
-            };
+            let message = rules::prompt(id, parent, content);
             let done = ReplyStatus::Done;
             let now = new.created_at;
             let message = messages::insert(db, session, &message, place.as_ref(), done, now)?;
@@ -214,14 +140,7 @@ fn insert(
     prompt: &Place,
 ) -> std::result::Result<Reply, StoreError> {
     let now = new.created_at;
-    let message = NewMessage {
-        id: new.message.clone(),
-        parent: Parent::Message(prompt.id.clone()),
-        role: MessageRole::Assistant,
-        content: Vec::new(),
-        model: Some(model.clone()),
-        reply: Some(new.id.clone()),
-    };
+    let message = empty_answer(new, model, prompt);
     let queued = ReplyStatus::Queued;
     let message = messages::insert(db, session, &message, Some(prompt), queued, now)?;
     let write = || {
@@ -231,7 +150,7 @@ fn insert(
             "INSERT INTO reply (owner, id, session, session_id, prompt, prompt_id, message,
                message_id, status, attempt, model, left_out, created_at, changed)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued', 0, ?9, 0, ?10, ?11) RETURNING ",
-            columns!()
+            reply_columns!()
         ))?
         .query_row(
             (
@@ -247,7 +166,7 @@ fn insert(
                 now.0,
                 changed,
             ),
-            found,
+            |row| rows::found(row),
         )
     };
     let found = write().map_err(failure)?;
@@ -260,19 +179,19 @@ fn insert(
     Ok(found.reply)
 }
 
-/// Lets the reply whose turn it is make place: one that is still waiting to be claimed ends.
+/// Lets an open reply make place for a new one: one that is still waiting to be claimed ends.
 fn interrupt(
     db: &Connection,
-    owner: &Cuid,
+    new: &NewReply,
     first: &Found,
-    now: Timestamp,
 ) -> std::result::Result<Interrupted, StoreError> {
     let reason = FinishReason::Interrupted;
-    let ended = if first.reply.status == ReplyStatus::Running {
-        ask_to_stop(db, owner, &first.reply.id, reason).map_err(failure)?;
-        None
-    } else {
-        Some(writing::end_waiting(db, owner, first, reason, now)?)
+    let ended = match stopping(first, reason) {
+        Stopping::End(end) => Some(writing::end(db, &new.owner, first, end, new.created_at)?),
+        Stopping::Ask | Stopping::Nothing => {
+            ask_to_stop(db, &new.owner, &first.reply.id, reason).map_err(failure)?;
+            None
+        }
     };
     Ok(Interrupted {
         reply: first.reply.id.clone(),

@@ -1,42 +1,14 @@
 use chat::contracts::{Changed, Deleted, StoreError};
 use chat::types::{
     Cuid, ModelName, NewSession, Once, Page, PageSize, Precondition, Session, SessionChange,
-    SessionFilter, SessionKey, SessionKind, SessionPosition, SessionStatus, SystemMessage,
-    Timestamp, Title,
+    SessionFilter, SessionKey, SessionKind, SessionPosition, SessionStatus, Timestamp, Title,
 };
-use rusqlite::{Connection, OptionalExtension, Result, Row};
-use serde::{Deserialize, Serialize};
+use rusqlite::{Connection, OptionalExtension, Result};
 
-use super::columns::{cuid, optional, parsed, time};
-use super::idempotency::{self, Outcome};
 use super::writer::failure;
-use super::{feed, messages, usage};
-
-/// For [`session`].
-macro_rules! columns {
-    () => {
-        "number, id, owner, title, kind, status, system_message, version, created_at, updated_at, \
-         named, model, head"
-    };
-}
-
-fn session(row: &Row<'_>) -> Result<Session> {
-    Ok(Session {
-        number: row.get(0)?,
-        id: cuid(row, 1)?,
-        owner: cuid(row, 2)?,
-        title: parsed(row, 3, Title::parse)?,
-        kind: parsed(row, 4, SessionKind::parse)?,
-        status: parsed(row, 5, SessionStatus::parse)?,
-        system_message: parsed(row, 6, SystemMessage::parse)?,
-        version: row.get(7)?,
-        created_at: time(row, 8)?,
-        updated_at: time(row, 9)?,
-        named: row.get(10)?,
-        model: optional(row, 11, ModelName::parse)?,
-        head: optional(row, 12, Cuid::parse)?,
-    })
-}
+use super::{feed, idempotency, messages, usage};
+use crate::rows::{self, session_columns};
+use crate::rules;
 
 pub(super) fn find(db: &Connection, owner: &Cuid, key: &SessionKey) -> Result<Option<Session>> {
     let owner = owner.as_str();
@@ -44,17 +16,17 @@ pub(super) fn find(db: &Connection, owner: &Cuid, key: &SessionKey) -> Result<Op
         SessionKey::Number(number) => db
             .prepare_cached(concat!(
                 "SELECT ",
-                columns!(),
+                session_columns!(),
                 " FROM session WHERE owner = ?1 AND number = ?2"
             ))?
-            .query_row((owner, number), session),
+            .query_row((owner, number), |row| rows::session(row)),
         SessionKey::Cuid(id) => db
             .prepare_cached(concat!(
                 "SELECT ",
-                columns!(),
+                session_columns!(),
                 " FROM session WHERE owner = ?1 AND id = ?2"
             ))?
-            .query_row((owner, id.as_str()), session),
+            .query_row((owner, id.as_str()), |row| rows::session(row)),
     }
     .optional()
 }
@@ -78,13 +50,15 @@ pub(super) fn list(
     } = filter
     {
         db.prepare_cached(LIST)?
-            .query_map((owner, time, number, more), session)?
+            .query_map((owner, time, number, more), |row| rows::session(row))?
             .collect::<Result<Vec<_>>>()?
     } else {
         let status = filter.status.map(SessionStatus::as_str);
         let kind = filter.kind.map(SessionKind::as_str);
         db.prepare_cached(FILTERED_LIST)?
-            .query_map((owner, time, number, more, status, kind), session)?
+            .query_map((owner, time, number, more, status, kind), |row| {
+                rows::session(row)
+            })?
             .collect::<Result<Vec<_>>>()?
     };
     Ok(Page::cut(items, size, Session::position))
@@ -92,7 +66,7 @@ pub(super) fn list(
 
 const LIST: &str = concat!(
     "SELECT ",
-    columns!(),
+    session_columns!(),
     " FROM session WHERE owner = ?1 AND (updated_at, number) < (?2, ?3)
       ORDER BY updated_at DESC, number DESC LIMIT ?4"
 );
@@ -101,7 +75,7 @@ const LIST: &str = concat!(
 /// filter that detour costs a quarter more than it saves.
 const FILTERED_LIST: &str = concat!(
     "SELECT ",
-    columns!(),
+    session_columns!(),
     " FROM (SELECT number AS listed FROM session
             WHERE owner = ?1 AND (updated_at, number) < (?2, ?3)
               AND (?5 IS NULL OR status = ?5) AND (?6 IS NULL OR kind = ?6)
@@ -130,7 +104,7 @@ fn insert(db: &Connection, new: &NewSession) -> Result<Session> {
         "INSERT INTO session (owner, number, id, title, kind, status, system_message, version,
                created_at, updated_at, named, changed)
              VALUES (?1, ?2, ?3, ?4, ?5, 'active', '', 1, ?6, ?6, ?7, ?8) RETURNING ",
-        columns!()
+        session_columns!()
     ))?
     .query_row(
         (
@@ -143,7 +117,7 @@ fn insert(db: &Connection, new: &NewSession) -> Result<Session> {
             new.named,
             feed::next(db, &new.owner)?,
         ),
-        session,
+        |row| rows::session(row),
     )
 }
 
@@ -157,34 +131,20 @@ pub(super) fn change(
     once: Option<&Once>,
 ) -> std::result::Result<Changed, StoreError> {
     idempotency::once(db, owner, once, now, || {
-        let Some(mut session) = find(db, owner, key).map_err(failure)? else {
+        let Some(session) = find(db, owner, key).map_err(failure)? else {
             return Ok(Changed::Missing);
         };
         if !precondition.allows(session.version) {
             return Ok(Changed::Stale);
         }
-        if let Some(title) = &change.title {
-            session.title = title.clone();
-            session.named = true;
+        if let Some(id) = &change.head
+            && messages::find_in(db, &session, id)
+                .map_err(failure)?
+                .is_none()
+        {
+            return Ok(Changed::NoSuchMessage);
         }
-        if let Some(message) = &change.system_message {
-            session.system_message = message.clone();
-        }
-        if let Some(status) = change.status {
-            session.status = status;
-        }
-        if let Some(model) = &change.model {
-            session.model.clone_from(model);
-        }
-        if let Some(id) = &change.head {
-            let head = messages::find_in(db, &session, id).map_err(failure)?;
-            if head.is_none() {
-                return Ok(Changed::NoSuchMessage);
-            }
-            session.head = Some(id.clone());
-        }
-        session.version += 1;
-        session.updated_at = now;
+        let session = rules::changed(session, change, now);
         update(db, &session).map_err(failure)?;
         Ok(Changed::Done(session))
     })
@@ -290,103 +250,3 @@ const EVERYTHING: [&str; 4] = [
     "DELETE FROM message WHERE owner = ?1 AND session = ?2",
     "DELETE FROM session WHERE owner = ?1 AND number = ?2",
 ];
-
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    number: i64,
-    id: String,
-    owner: String,
-    title: String,
-    kind: String,
-    status: String,
-    system_message: String,
-    version: i64,
-    created_at: i64,
-    updated_at: i64,
-    // Older outcomes have none of these.
-    #[serde(default = "was_named")]
-    named: bool,
-    #[serde(default)]
-    model: Option<String>,
-    #[serde(default)]
-    head: Option<String>,
-}
-
-/// Before models gave titles every session had one of its owner's.
-fn was_named() -> bool {
-    true
-}
-
-impl Outcome for Session {
-    fn save(&self) -> Option<String> {
-        let saved = Saved {
-            number: self.number,
-            id: self.id.to_string(),
-            owner: self.owner.to_string(),
-            title: self.title.to_string(),
-            kind: self.kind.as_str().to_owned(),
-            status: self.status.as_str().to_owned(),
-            system_message: self.system_message.to_string(),
-            version: self.version,
-            created_at: self.created_at.0,
-            updated_at: self.updated_at.0,
-            named: self.named,
-            model: self.model.as_ref().map(ToString::to_string),
-            head: self.head.as_ref().map(ToString::to_string),
-        };
-        serde_json::to_string(&saved).ok()
-    }
-
-    fn session(&self) -> Option<i64> {
-        Some(self.number)
-    }
-
-    fn load(text: &str) -> Option<Self> {
-        let saved: Saved = serde_json::from_str(text).ok()?;
-        Some(Self {
-            number: saved.number,
-            id: Cuid::parse(&saved.id).ok()?,
-            owner: Cuid::parse(&saved.owner).ok()?,
-            title: Title::parse(&saved.title).ok()?,
-            kind: SessionKind::parse(&saved.kind).ok()?,
-            status: SessionStatus::parse(&saved.status).ok()?,
-            system_message: SystemMessage::parse(&saved.system_message).ok()?,
-            version: saved.version,
-            created_at: Timestamp(saved.created_at),
-            updated_at: Timestamp(saved.updated_at),
-            named: saved.named,
-            model: saved.model.and_then(|name| ModelName::parse(&name).ok()),
-            head: saved.head.and_then(|id| Cuid::parse(&id).ok()),
-        })
-    }
-}
-
-impl Outcome for Changed {
-    fn save(&self) -> Option<String> {
-        match self {
-            Self::Done(session) => session.save(),
-            Self::Missing | Self::Stale | Self::NoSuchMessage => None,
-        }
-    }
-
-    fn session(&self) -> Option<i64> {
-        match self {
-            Self::Done(session) => session.session(),
-            Self::Missing | Self::Stale | Self::NoSuchMessage => None,
-        }
-    }
-
-    fn load(text: &str) -> Option<Self> {
-        Session::load(text).map(Self::Done)
-    }
-}
-
-impl Outcome for Deleted {
-    fn save(&self) -> Option<String> {
-        (*self == Self::Done).then(String::new)
-    }
-
-    fn load(_: &str) -> Option<Self> {
-        Some(Self::Done)
-    }
-}

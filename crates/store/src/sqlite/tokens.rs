@@ -1,38 +1,13 @@
 use chat::contracts::{StoreError, TokenMade};
 use chat::limits;
-use chat::types::{Cuid, Name, NewToken, Once, StoredToken, Timestamp, Token, TokenKind};
-use rusqlite::{Connection, OptionalExtension, Result, Row};
-use serde::{Deserialize, Serialize};
+use chat::types::{Cuid, Name, NewToken, Once, StoredToken, Timestamp, Token};
+use rusqlite::{Connection, OptionalExtension, Result};
 
-use super::columns::{self, UnknownWord, account_columns, cuid, optional, parsed, time};
-use super::idempotency::{self, Outcome};
+use super::idempotency;
 use super::writer::failure;
-
-/// For [`token`].
-macro_rules! token_columns {
-    () => {
-        "token.id, token.kind, token.name, token.created_at, token.expires_at, token.last_used_at"
-    };
-}
-
-fn token(row: &Row<'_>) -> Result<Token> {
-    Ok(Token {
-        id: cuid(row, 0)?,
-        kind: parsed(row, 1, kind)?,
-        name: optional(row, 2, Name::parse)?,
-        created_at: time(row, 3)?,
-        expires_at: row.get::<_, Option<i64>>(4)?.map(Timestamp),
-        last_used_at: row.get::<_, Option<i64>>(5)?.map(Timestamp),
-    })
-}
-
-fn kind(text: &str) -> std::result::Result<TokenKind, UnknownWord> {
-    match text {
-        "sign-in" => Ok(TokenKind::SignIn),
-        "personal" => Ok(TokenKind::Personal),
-        _ => Err(UnknownWord),
-    }
-}
+use crate::rows::{self, account_columns, token_columns};
+use crate::rules::{Room, room_for_token, token_made};
+use crate::saved::Revoked;
 
 pub(super) fn find(db: &Connection, id: &Cuid) -> Result<Option<StoredToken>> {
     db.prepare_cached(concat!(
@@ -42,13 +17,7 @@ pub(super) fn find(db: &Connection, id: &Cuid) -> Result<Option<StoredToken>> {
         account_columns!(),
         " FROM token JOIN account ON account.id = token.owner WHERE token.id = ?1"
     ))?
-    .query_row([id.as_str()], |row| {
-        Ok(StoredToken {
-            token: token(row)?,
-            hash: row.get(6)?,
-            account: columns::account(row, 7)?,
-        })
-    })
+    .query_row([id.as_str()], |row| rows::stored_token(row))
     .optional()
 }
 
@@ -58,8 +27,25 @@ pub(super) fn list(db: &Connection, owner: &Cuid) -> Result<Vec<Token>> {
         token_columns!(),
         " FROM token WHERE owner = ?1 ORDER BY id DESC"
     ))?
-    .query_map([owner.as_str()], token)?
+    .query_map([owner.as_str()], |row| rows::token(row))?
     .collect()
+}
+
+/// Which of these tokens let somebody in.
+pub(super) fn good(db: &Connection, ids: &[Cuid], now: Timestamp) -> Result<Vec<Cuid>> {
+    let moment = db.unchecked_transaction()?;
+    let mut statement = moment.prepare_cached(
+        "SELECT 1 FROM token JOIN account ON account.id = token.owner
+         WHERE token.id = ?1 AND coalesce(token.expires_at > ?2, TRUE)
+           AND account.disabled_at IS NULL",
+    )?;
+    let mut good = Vec::with_capacity(ids.len());
+    for id in ids {
+        if statement.exists((id.as_str(), now.0))? {
+            good.push(id.clone());
+        }
+    }
+    Ok(good)
 }
 
 pub(super) fn create(
@@ -72,17 +58,7 @@ pub(super) fn create(
             return Ok(TokenMade::TooMany);
         }
         insert(db, new).map_err(failure)?;
-        Ok(TokenMade::Made {
-            token: Token {
-                id: new.id.clone(),
-                kind: new.kind,
-                name: new.name.clone(),
-                created_at: new.created_at,
-                expires_at: new.expires_at,
-                last_used_at: None,
-            },
-            sealed: new.sealed.clone(),
-        })
+        Ok(token_made(new))
     })
 }
 
@@ -92,11 +68,10 @@ fn make_room(db: &Connection, new: &NewToken) -> Result<bool> {
     let count: u32 = db
         .prepare_cached("SELECT count(*) FROM token WHERE owner = ?1 AND kind = ?2")?
         .query_row(of, |row| row.get(0))?;
-    if count < limits::TOKENS_PER_KIND {
-        return Ok(true);
-    }
-    if new.kind == TokenKind::Personal {
-        return Ok(false);
+    match room_for_token(new.kind, count) {
+        Room::Free => return Ok(true),
+        Room::Full => return Ok(false),
+        Room::InsteadOfOldest => {}
     }
     db.prepare_cached(
         "DELETE FROM token WHERE owner = ?1 AND id IN
@@ -159,59 +134,4 @@ pub(super) fn sweep(db: &Connection, now: Timestamp) -> std::result::Result<usiz
         (now.0, limits::SWEEP_ROWS),
     )
     .map_err(failure)
-}
-
-struct Revoked(bool);
-
-impl Outcome for Revoked {
-    fn save(&self) -> Option<String> {
-        self.0.then(String::new)
-    }
-
-    fn load(_: &str) -> Option<Self> {
-        Some(Self(true))
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    id: String,
-    kind: String,
-    name: Option<String>,
-    created_at: i64,
-    expires_at: Option<i64>,
-    sealed: Option<Vec<u8>>,
-}
-
-impl Outcome for TokenMade {
-    fn save(&self) -> Option<String> {
-        let Self::Made { token, sealed } = self else {
-            return None;
-        };
-        let saved = Saved {
-            id: token.id.to_string(),
-            kind: token.kind.as_str().to_owned(),
-            name: token.name.as_ref().map(ToString::to_string),
-            created_at: token.created_at.0,
-            expires_at: token.expires_at.map(|at| at.0),
-            sealed: sealed.clone(),
-        };
-        serde_json::to_string(&saved).ok()
-    }
-
-    fn load(text: &str) -> Option<Self> {
-        let saved: Saved = serde_json::from_str(text).ok()?;
-        let token = Token {
-            id: Cuid::parse(&saved.id).ok()?,
-            kind: kind(&saved.kind).ok()?,
-            name: saved.name.map(|name| Name::parse(&name)).transpose().ok()?,
-            created_at: Timestamp(saved.created_at),
-            expires_at: saved.expires_at.map(Timestamp),
-            last_used_at: None,
-        };
-        Some(Self::Made {
-            token,
-            sealed: saved.sealed,
-        })
-    }
 }

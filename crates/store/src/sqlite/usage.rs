@@ -1,10 +1,8 @@
 use chat::limits;
-use chat::types::{
-    Cuid, ModelName, SessionUsage, Span, Timestamp, TokenUsage, UsageReport, UsageSum,
-};
-use rusqlite::{Connection, Result, Row};
+use chat::types::{Cuid, ModelName, SessionUsage, Span, Timestamp, TokenUsage, UsageReport};
+use rusqlite::{Connection, Result};
 
-use super::columns::cuid;
+use crate::rows::{cuid, usage_sum};
 
 /// Notes what one answer of a model cost; the session may have been deleted meanwhile.
 pub(super) fn note(
@@ -40,7 +38,7 @@ pub(super) fn report(db: &Connection, owner: &Cuid, span: Span) -> Result<UsageR
             "SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0)
              FROM usage WHERE owner = ?1 AND at >= ?2 AND at < ?3",
         )?
-        .query_row((owner, from, to), |row| sum(row, 0))?;
+        .query_row((owner, from, to), |row| usage_sum(row, 0))?;
     let sessions = db
         .prepare_cached(
             "SELECT session_id, count(*), sum(input_tokens), sum(output_tokens)
@@ -50,21 +48,11 @@ pub(super) fn report(db: &Connection, owner: &Cuid, span: Span) -> Result<UsageR
         .query_map((owner, from, to, limits::USAGE_SESSIONS), |row| {
             Ok(SessionUsage {
                 session: cuid(row, 0)?,
-                sum: sum(row, 1)?,
+                sum: usage_sum(row, 1)?,
             })
         })?
         .collect::<Result<_>>()?;
     Ok(UsageReport { sessions, total })
-}
-
-fn sum(row: &Row<'_>, at: usize) -> Result<UsageSum> {
-    Ok(UsageSum {
-        answers: row.get(at)?,
-        tokens: TokenUsage {
-            input_tokens: row.get(at + 1)?,
-            output_tokens: row.get(at + 2)?,
-        },
-    })
 }
 
 /// Leaves what a session cost in its owner's sum, without the session.

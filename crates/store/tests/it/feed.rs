@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use chat::contracts::{
-    Append, Begun, Change, Changed, Changes, Claim, Claimed, Fresh, NewReply, Prompt, Stopped,
-    Store,
+    Append, Begun, Change, Changed, Changes, Claim, Claimed, Finished, Fresh, NewReply, Prompt,
+    Stopped, Store,
 };
 use chat::limits::{DELETIONS_KEPT, EVENTS_READ, LEASE};
 use chat::types::{
@@ -176,12 +176,13 @@ pub async fn what_is_refused_is_not_told(store: &dyn Store) {
     begin(store, &made, "first", 2).await;
     let held = claim_of(&made, &claim_work(store, &made, 3).await);
     let before = cursor(store, &ada).await;
-    let late = Timestamp(3).after(LEASE).0;
     assert_eq!(
         move_head(store, &made, &cuid(), 4).await,
         Changed::NoSuchMessage
     );
-    store.finish_reply(new_finish(&held, late)).await.unwrap();
+    let never = Claim { attempt: 2, ..held };
+    let fenced = store.finish_reply(new_finish(&never, 4)).await;
+    assert_eq!(fenced.unwrap(), Finished::Fenced);
     let unknown = NewReply {
         prompt: Prompt::Existing(cuid()),
         ..new_reply(&made, "", 4)
@@ -314,6 +315,30 @@ pub async fn owners_have_feeds_of_their_own(store: &dyn Store) {
     let told = behind(store, &ada, 0).await;
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].change, Change::Deleted(hers.id));
+}
+
+pub async fn the_cursor_of_each_owner_is_known(store: &dyn Store) {
+    let ada = account(store, "a@x").await.id;
+    let bob = account(store, "b@x").await.id;
+    let eve = account(store, "e@x").await.id;
+    let made = session(store, &ada, "one", 1).await;
+    append_texts(store, &made, &["a"], 2).await;
+    session(store, &bob, "two", 3).await;
+    assert_eq!(store.feed_positions(&[]).await.unwrap(), []);
+    // Who has nothing, and who is nobody, is left out.
+    let asked = [eve, bob.clone(), cuid(), ada.clone()];
+    let mut found = store.feed_positions(&asked).await.unwrap();
+    found.sort_unstable();
+    let mut expected = Vec::new();
+    for owner in [&ada, &bob] {
+        expected.push((owner.clone(), cursor(store, owner).await));
+    }
+    assert_eq!(found, expected);
+    // It moves with what is deleted, too.
+    delete(store, &made, 4).await;
+    let moved = store.feed_positions(&asked[2..]).await.unwrap();
+    assert!(moved[0].1 > expected[0].1, "{moved:?}");
+    assert_eq!(moved, [(ada.clone(), cursor(store, &ada).await)]);
 }
 
 /// What a device knows that follows the feed.

@@ -1,13 +1,23 @@
 //! The conformance suite: what every store must do, through the contract alone.
 //!
-//! A test is a function that takes an empty store; the table below runs each on every store. What
-//! only one store does is tested in a module of its own.
+//! A test is a function that takes an empty store; the table below runs each on every store: on
+//! SQLite, and on the oldest and the newest PostgreSQL, which `scripts/servers` starts. What only one
+//! store does is tested in a module of its own.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod accounts;
+mod appending;
+mod claiming;
+mod completeness;
+mod copy;
+mod ending;
 mod feed;
+mod finding;
+mod health;
 mod idempotency;
 mod messages;
+mod nodes;
+mod postgres;
 mod replies;
 mod replies_model;
 mod reply_samples;
@@ -16,7 +26,6 @@ mod sessions;
 mod sqlite;
 mod tokens;
 mod usage;
-mod writing;
 
 macro_rules! conformance {
     ($($area:ident { $($test:ident)* })*) => {
@@ -24,8 +33,22 @@ macro_rules! conformance {
             mod $area {$(
                 #[tokio::test]
                 async fn $test() {
-                    let (store, _folder) = crate::sqlite::fresh();
+                    let (store, _folder) = crate::sqlite::fresh().await;
                     crate::$area::$test(&*store).await;
+                }
+            )*}
+        )*}
+        conformance!(on_postgres_oldest, OLDEST, $($area { $($test)* })*);
+        conformance!(on_postgres_newest, NEWEST, $($area { $($test)* })*);
+    };
+    ($module:ident, $cluster:ident, $($area:ident { $($test:ident)* })*) => {
+        mod $module {$(
+            mod $area {$(
+                #[tokio::test]
+                async fn $test() {
+                    let (store, database) = crate::postgres::fresh(crate::postgres::$cluster).await;
+                    crate::$area::$test(&*store).await;
+                    database.delete().await;
                 }
             )*}
         )*}
@@ -33,6 +56,9 @@ macro_rules! conformance {
 }
 
 conformance! {
+    health {
+        a_store_that_works_says_so
+    }
     accounts {
         the_first_account_becomes_the_administrator
         only_the_first_account_is_free_when_registration_is_closed
@@ -46,6 +72,7 @@ conformance! {
         a_token_is_revoked_by_its_owner_only
         a_sign_in_beyond_the_limit_replaces_the_oldest
         a_personal_token_beyond_the_limit_is_refused
+        only_tokens_that_let_somebody_in_are_good
         tokens_past_their_time_are_swept
         the_last_use_is_noted
     }
@@ -113,11 +140,15 @@ conformance! {
         a_repeated_wish_gives_the_same_reply_and_writes_nothing
         a_stopped_reply_that_waits_ends_at_once
         a_stopped_reply_that_runs_is_left_to_its_writer
+    }
+    finding {
         the_running_reply_comes_before_those_that_wait
         what_nobody_writes_is_found
+        what_was_broken_off_comes_before_what_waits
+        the_last_event_of_each_reply_is_known
         nobody_elses_replies_are_found
     }
-    writing {
+    claiming {
         a_claim_takes_the_one_that_has_waited_longest
         one_of_many_claims_gets_the_reply
         one_wish_that_comes_many_times_at_once_begins_one_reply
@@ -125,14 +156,21 @@ conformance! {
         a_claim_after_a_lease_begins_a_new_attempt
         a_reply_that_was_broken_off_too_often_fails_with_what_is_there
         a_broken_off_reply_that_was_to_end_is_not_tried_again
+    }
+    appending {
         only_the_newest_attempt_writes
-        nothing_is_written_after_the_lease
+        a_writer_that_was_away_past_its_lease_goes_on
+        a_writer_whose_reply_was_taken_meanwhile_writes_nothing
         a_renewed_lease_holds_longer
         nothing_is_written_after_the_end
-        replies_of_a_deleted_session_are_gone
         a_fenced_append_does_not_spoil_the_others
         an_append_with_a_number_that_is_taken_does_not_spoil_the_others
+        an_append_that_is_tried_again_is_kept_once
+        a_writer_is_told_that_its_reply_is_to_end
         a_reply_is_appended_to_twice_in_one_go
+    }
+    ending {
+        replies_of_a_deleted_session_are_gone
         a_finished_reply_becomes_its_message
         a_failed_reply_keeps_its_error_and_its_text
         a_reply_without_a_word_is_an_empty_message
@@ -153,7 +191,14 @@ conformance! {
         a_cursor_before_a_forgotten_deletion_is_reset
         many_changes_are_told_in_pieces
         owners_have_feeds_of_their_own
+        the_cursor_of_each_owner_is_known
         a_device_that_follows_knows_what_the_store_has
+    }
+    nodes {
+        nodes_are_shown_as_they_described_themselves_last
+        a_node_is_alive_as_long_as_it_says_so
+        a_node_that_ended_is_forgotten
+        a_node_that_says_nothing_any_more_is_swept
     }
     usage {
         who_has_asked_nothing_has_used_nothing

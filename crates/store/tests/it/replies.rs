@@ -1,21 +1,19 @@
 use chat::contracts::{
-    Begun, Changes, Claim, Claimed, Finish, Finished, Interrupted, Kept, NewReply, Prompt, Stopped,
-    Store, StoreError,
+    Begun, Claimed, Finish, Interrupted, Kept, NewReply, Prompt, Stopped, Store, StoreError,
 };
 use chat::limits::REPLIES_QUEUED;
 use chat::types::{
     Event, FinishReason, Message, MessageRole, MessageView, NewMessage, NumberedEvent, Parent,
-    Reply, ReplyStatus, Session, SessionKey, Timestamp, WhenBusy,
+    Reply, ReplyStatus, Timestamp, WhenBusy,
 };
 
 use crate::reply_samples::{
-    answering, done, lease, open, open_ids, renew, stop, stopped, stranded, when_busy, wish,
-    wish_once,
+    answering, done, lease, open, open_ids, stop, stopped, when_busy, wish, wish_once,
 };
 use crate::samples::{
-    account, append, append_texts, begin, claim, claim_of, claim_work, cuid, cursor, delete,
-    ending, events, find, finish, key, look, message, messages, model, move_head, new_finish,
-    new_message, new_reply, once, reply, says, session, text, write,
+    account, append, append_texts, begin, claim, claim_of, claim_work, cuid, delete, ending,
+    events, find, finish, look, message, messages, model, new_finish, new_message, new_reply, once,
+    reply, says, session, text, write,
 };
 
 pub async fn a_reply_is_accepted_with_its_prompt_and_an_empty_message(store: &dyn Store) {
@@ -372,7 +370,7 @@ pub async fn a_stopped_reply_that_runs_is_left_to_its_writer(store: &dyn Store) 
         assert_eq!(asked, Some(Stopped::Asked(made.number)));
     }
     assert_eq!(reply(store, &made, &begun.id).await, before);
-    assert_eq!(write(store, &held, 2, &["more"], 6).await, Kept::Yes);
+    assert_eq!(write(store, &held, 2, &["more"], 6).await, Kept::ToStop);
     let end = Finish {
         ending: ending(ReplyStatus::Stopped, FinishReason::Stopped),
         ..new_finish(&held, 7)
@@ -381,118 +379,4 @@ pub async fn a_stopped_reply_that_runs_is_left_to_its_writer(store: &dyn Store) 
     assert_eq!(last[0].event, stopped(FinishReason::Stopped));
     let message = message(store, &made, &begun.message).await;
     assert_eq!(message.text(), "more");
-}
-
-pub async fn the_running_reply_comes_before_those_that_wait(store: &dyn Store) {
-    let ada = account(store, "a@x").await.id;
-    let made = session(store, &ada, "one", 1).await;
-    let other = session(store, &ada, "two", 1).await;
-    assert_eq!(open(store, &made).await, []);
-    let mut ids = Vec::new();
-    for at in [4, 3, 2] {
-        ids.push(begin(store, &made, "next", at).await.id);
-        begin(store, &other, "elsewhere", at).await;
-    }
-    assert_eq!(open_ids(store, &made).await, ids);
-    let work = claim_work(store, &made, 5).await;
-    assert_eq!(work.reply.id, ids[0]);
-    assert_eq!(open_ids(store, &made).await, ids);
-    // A head that is moved back changes nothing about whose turn it is.
-    move_head(store, &made, &work.reply.prompt, 6).await;
-    ids.push(begin(store, &made, "last", 7).await.id);
-    stop(store, &made, &ids.remove(1), 8).await;
-    assert_eq!(open_ids(store, &made).await, ids);
-    finish(store, new_finish(&claim_of(&made, &work), 9)).await;
-    assert_eq!(open_ids(store, &made).await, ids[1..]);
-}
-
-pub async fn what_nobody_writes_is_found(store: &dyn Store) {
-    let ada = account(store, "a@x").await.id;
-    let bob = account(store, "b@x").await.id;
-    let mut made = Vec::new();
-    for (owner, title) in [
-        (&ada, "one"),
-        (&ada, "two"),
-        (&bob, "three"),
-        (&bob, "four"),
-    ] {
-        made.push(session(store, owner, title, 1).await);
-    }
-    assert_eq!(stranded(store, 2, 10).await, [0; 0]);
-    for session in &made[..3] {
-        begin(store, session, "first", 2).await;
-        begin(store, session, "second", 2).await;
-    }
-    let numbers: Vec<_> = made.iter().map(|session| session.number).collect();
-    assert_eq!(stranded(store, 3, 10).await, numbers[..3]);
-    let mut whose = store.stranded(Timestamp(3), 10).await.unwrap();
-    whose.sort_unstable_by_key(|(_, number)| *number);
-    let owners: Vec<_> = whose.into_iter().map(|(owner, _)| owner).collect();
-    assert_eq!(owners, [&ada, &ada, &bob].map(Clone::clone));
-    for most in [0, 1, 2] {
-        let found = stranded(store, 3, most).await;
-        assert_eq!(found.len(), most as usize);
-    }
-    // Those that wait behind a running one have to wait.
-    let work = claim_work(store, &made[0], 10).await;
-    claim_work(store, &made[1], 20).await;
-    assert_eq!(stranded(store, 9 + lease(), 10).await, numbers[2..3]);
-    assert_eq!(
-        stranded(store, 10 + lease(), 10).await,
-        [numbers[0], numbers[2]]
-    );
-    assert_eq!(stranded(store, 20 + lease(), 10).await, numbers[..3]);
-    finish(store, new_finish(&claim_of(&made[0], &work), 30)).await;
-    assert_eq!(stranded(store, 31, 10).await, [numbers[0], numbers[2]]);
-}
-
-pub async fn nobody_elses_replies_are_found(store: &dyn Store) {
-    let ada = account(store, "a@x").await.id;
-    let bob = account(store, "b@x").await.id;
-    let hers = session(store, &ada, "hers", 1).await;
-    let beside = session(store, &ada, "beside", 1).await;
-    let running = begin(store, &hers, "first", 2).await;
-    let held = claim_of(&hers, &claim_work(store, &hers, 3).await);
-    let queued = begin(store, &hers, "second", 2).await;
-    let before = look(store, &hers).await;
-    let as_bob = Session {
-        owner: bob.clone(),
-        ..hers.clone()
-    };
-    let by_cuid = SessionKey::Cuid(hers.id.clone());
-    for id in [&running.id, &queued.id] {
-        for key in [key(&hers), by_cuid.clone()] {
-            assert_eq!(store.reply(&bob, &key, id).await.unwrap(), None);
-            assert!(store.reply(&ada, &key, id).await.unwrap().is_some());
-        }
-        for key in [key(&beside), SessionKey::Cuid(beside.id.clone())] {
-            assert_eq!(store.reply(&ada, &key, id).await.unwrap(), None);
-        }
-        assert_eq!(store.events(&bob, id, 0).await.unwrap(), None);
-        assert_eq!(stop(store, &as_bob, id, 4).await, None);
-        assert_eq!(stop(store, &beside, id, 4).await, None);
-    }
-    let open = store.open_replies(&bob, &by_cuid).await;
-    assert_eq!(open.unwrap(), None);
-    assert_eq!(
-        wish(store, new_reply(&as_bob, "his", 4)).await,
-        Begun::Missing
-    );
-    assert_eq!(claim(store, &as_bob, 4 + lease()).await, Claimed::Nothing);
-    let his = Claim {
-        owner: bob.clone(),
-        ..held.clone()
-    };
-    assert_eq!(write(store, &his, 2, &["his"], 4).await, Kept::Fenced);
-    assert_eq!(renew(store, &his, 4).await, Kept::Fenced);
-    let end = store.finish_reply(new_finish(&his, 4)).await;
-    assert_eq!(end.unwrap(), Finished::Fenced);
-    let changes = store.changes(&bob, Some(0)).await.unwrap();
-    assert_eq!(changes, Changes::These(vec![]));
-    assert_eq!(cursor(store, &bob).await, 0);
-    assert_eq!(look(store, &hers).await, before);
-    // And hers goes on.
-    assert_eq!(write(store, &held, 2, &["hers"], 5).await, Kept::Yes);
-    let last = finish(store, new_finish(&held, 6)).await;
-    assert_eq!(last[0].event, done());
 }

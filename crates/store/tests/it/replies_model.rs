@@ -1,6 +1,7 @@
 //! Replies beside a model of them: whatever happens in whatever order, both say the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chat::contracts::{
     Append, Begun, Claim, Claimed, Finish, Finished, Interrupted, Kept, NewReply, Stopped, Store,
@@ -106,13 +107,10 @@ impl World<'_> {
         deltas.collect()
     }
 
-    /// Whether that right still holds.
+    /// Whether that right still holds: nobody has taken the reply since, and it has not ended.
     fn holds(&mut self, claim: &Claim) -> bool {
-        let now = self.now;
         let known = self.find(&claim.reply);
-        known.reply.status == ReplyStatus::Running
-            && known.reply.attempt == claim.attempt
-            && known.lease_until > now
+        known.reply.status == ReplyStatus::Running && known.reply.attempt == claim.attempt
     }
 
     async fn begin(&mut self) {
@@ -262,6 +260,21 @@ impl World<'_> {
         }
     }
 
+    /// What somebody appends who writes that reply, and whether it is there already.
+    fn next_events(&mut self, reply: &Cuid) -> (Arc<[NumberedEvent]>, bool) {
+        let deltas = self.deltas();
+        let again = self.dice.below(4) == 0;
+        let known = self.find(reply);
+        let written = known.events.iter().rev();
+        let written = written.take_while(|one| matches!(one.event, Event::Delta(_)));
+        let last = written.count().min(2);
+        if again && last > 0 {
+            let from = known.events.len() - last;
+            return (known.events[from..].into(), true);
+        }
+        (numbered(known.next(), deltas), false)
+    }
+
     async fn append(&mut self) {
         let mut appends = Vec::new();
         let mut expected = Vec::new();
@@ -271,23 +284,30 @@ impl World<'_> {
             .collect();
         claims.dedup();
         for claim in claims {
-            let events = numbered(self.find(&claim.reply).next(), self.deltas());
+            let (events, again) = self.next_events(&claim.reply);
             let renew = self.dice.below(2) == 0;
-            if events.is_empty() && !renew {
-                continue;
-            }
-            let holds = self.holds(&claim);
-            let what = if holds { "kept" } else { self.fenced(&claim) };
-            self.count(what);
-            expected.push(if holds { Kept::Yes } else { Kept::Fenced });
-            if holds {
-                let until = Timestamp(self.now).after(LEASE).0;
-                let known = self.find(&claim.reply);
+            let (now, holds) = (self.now, self.holds(&claim));
+            let known = self.find(&claim.reply);
+            let (late, to_stop) = (known.lease_until <= now, known.stop.is_some());
+            if holds && !again {
                 known.events.extend(events.iter().cloned());
-                if renew {
-                    known.lease_until = until;
-                }
             }
+            if holds && renew {
+                known.lease_until = Timestamp(now).after(LEASE).0;
+            }
+            let what = match (late, again) {
+                _ if !holds => self.fenced(&claim),
+                _ if to_stop => "kept, and is to stop",
+                (true, _) => "kept late",
+                (false, true) => "kept again",
+                (false, false) => "kept",
+            };
+            self.count(what);
+            expected.push(match to_stop {
+                _ if !holds => Kept::Fenced,
+                true => Kept::ToStop,
+                false => Kept::Yes,
+            });
             appends.push(Append {
                 claim,
                 events,
@@ -348,7 +368,8 @@ impl World<'_> {
         expected.push(Event::Finished(ending.clone()));
         let events: Vec<_> = last.iter().map(|one| one.event.clone()).collect();
         assert_eq!(events, expected);
-        self.count("finished");
+        let late = self.find(&claim.reply).lease_until <= self.now;
+        self.count(if late { "finished late" } else { "finished" });
         self.ended(&claim.reply, &ending, finish.usage, Some(2), last);
     }
 
@@ -532,11 +553,15 @@ pub async fn whatever_happens_happens_as_in_the_model(store: &dyn Store) {
         "finish fenced",
         "finish fenced by a newer attempt",
         "finished",
+        "finished late",
         "full",
         "given up",
         "interrupted",
         "interrupted while waiting",
         "kept",
+        "kept again",
+        "kept late",
+        "kept, and is to stop",
         "nothing to claim",
         "stopped before",
         "stopped before it began",

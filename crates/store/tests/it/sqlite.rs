@@ -7,7 +7,7 @@ use std::time::Duration;
 use chat::contracts::{Changes, Claimed, Kept, Store};
 use chat::limits::IDEMPOTENCY_KEPT;
 use chat::types::{Cuid, SessionKey, Timestamp};
-use store::{CommitObserver, Purpose};
+use store::{CommitObserver, Database, Options, Purpose};
 use tempfile::TempDir;
 
 use crate::samples::{
@@ -24,24 +24,33 @@ impl CommitObserver for Batches {
     }
 }
 
-pub fn fresh() -> (Arc<dyn Store>, TempDir) {
+pub async fn fresh() -> (Arc<dyn Store>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    (open(folder.path(), Purpose::Serve).unwrap(), folder)
+    (open(folder.path(), Purpose::Serve).await.unwrap(), folder)
 }
 
-fn open(folder: &Path, purpose: Purpose) -> Result<Arc<dyn Store>, String> {
-    store::open(folder, purpose, Timestamp(1), Arc::new(Batches::default()))
-        .map_err(|error| error.to_string())
+async fn open(folder: &Path, purpose: Purpose) -> Result<Arc<dyn Store>, String> {
+    observed(folder, purpose, Arc::default()).await
+}
+
+async fn observed(
+    folder: &Path,
+    purpose: Purpose,
+    batches: Arc<Batches>,
+) -> Result<Arc<dyn Store>, String> {
+    let database = Database::Folder(folder.to_owned());
+    let opened = store::open(&database, Options::new(purpose, Timestamp(1), batches));
+    opened.await.map_err(|error| error.to_string())
 }
 
 #[tokio::test]
 async fn what_was_written_is_there_after_a_restart_and_numbers_go_on() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path(), Purpose::Serve).unwrap();
+    let store = open(folder.path(), Purpose::Serve).await.unwrap();
     let ada = account(&*store, "a@x").await.id;
     let made = session(&*store, &ada, "one", 1).await;
     drop(store);
-    let store = open(folder.path(), Purpose::Serve).unwrap();
+    let store = open(folder.path(), Purpose::Serve).await.unwrap();
     let found = store.session(&ada, &SessionKey::Number(1)).await.unwrap();
     assert_eq!(found, Some(made));
     assert_eq!(session(&*store, &ada, "two", 2).await.number, 2);
@@ -49,10 +58,10 @@ async fn what_was_written_is_there_after_a_restart_and_numbers_go_on() {
 
 #[tokio::test]
 async fn a_second_server_is_refused_and_a_command_is_not() {
-    let (store, folder) = fresh();
-    let error = open(folder.path(), Purpose::Serve).err().unwrap();
+    let (store, folder) = fresh().await;
+    let error = open(folder.path(), Purpose::Serve).await.err().unwrap();
     assert!(error.contains("another chatkeep serves from"), "{error}");
-    let beside = open(folder.path(), Purpose::Command).unwrap();
+    let beside = open(folder.path(), Purpose::Command).await.unwrap();
     let ada = account(&*beside, "a@x").await.id;
     assert!(store.has_accounts().await.unwrap());
     assert_eq!(session(&*store, &ada, "one", 1).await.number, 1);
@@ -62,7 +71,9 @@ async fn a_second_server_is_refused_and_a_command_is_not() {
 async fn what_waits_is_committed_together() {
     let folder = tempfile::tempdir().unwrap();
     let batches = Arc::new(Batches::default());
-    let store = store::open(folder.path(), Purpose::Serve, Timestamp(1), batches.clone()).unwrap();
+    let store = observed(folder.path(), Purpose::Serve, batches.clone())
+        .await
+        .unwrap();
     let ada = account(&*store, "a@x").await.id;
     let mut writes = tokio::task::JoinSet::new();
     for number in 0..600 {
@@ -85,47 +96,47 @@ async fn what_waits_is_committed_together() {
 
 #[tokio::test]
 async fn a_database_from_a_newer_version_is_refused_by_number() {
-    let (store, folder) = fresh();
+    let (store, folder) = fresh().await;
     drop(store);
     let db = rusqlite::Connection::open(folder.path().join(store::DATABASE_FILE)).unwrap();
     let record = "INSERT INTO migration (number, checksum, applied_at) VALUES (42, '', 0)";
     db.execute(record, []).unwrap();
     drop(db);
-    let error = open(folder.path(), Purpose::Serve).err().unwrap();
+    let error = open(folder.path(), Purpose::Serve).await.err().unwrap();
     assert!(error.contains("has number 42"), "{error}");
 }
 
 #[tokio::test]
 async fn a_migration_that_was_edited_is_noticed() {
-    let (store, folder) = fresh();
+    let (store, folder) = fresh().await;
     drop(store);
     let db = rusqlite::Connection::open(folder.path().join(store::DATABASE_FILE)).unwrap();
     db.execute("UPDATE migration SET checksum = 'other'", [])
         .unwrap();
     drop(db);
-    let error = open(folder.path(), Purpose::Serve).err().unwrap();
+    let error = open(folder.path(), Purpose::Serve).await.err().unwrap();
     assert!(error.contains("migration 1 "), "{error}");
 }
 
 #[tokio::test]
 async fn a_server_that_starts_takes_over_what_the_last_one_was_writing() {
-    let (store, folder) = fresh();
+    let (store, folder) = fresh().await;
     let ada = account(&*store, "a@x").await.id;
     let made = session(&*store, &ada, "one", 1).await;
     let begun = begin(&*store, &made, "first", 2).await;
     let held = claim_of(&made, &claim_work(&*store, &made, 3).await);
     assert_eq!(write(&*store, &held, 2, &["half"], 4).await, Kept::Yes);
     // A command beside the server takes nothing from it.
-    let beside = open(folder.path(), Purpose::Command).unwrap();
+    let beside = open(folder.path(), Purpose::Command).await.unwrap();
     assert_eq!(beside.stranded(Timestamp(5), 10).await.unwrap(), []);
     assert_eq!(claim(&*beside, &made, 5).await, Claimed::Nothing);
     drop((store, beside));
 
-    let store = open(folder.path(), Purpose::Serve).unwrap();
+    let store = open(folder.path(), Purpose::Serve).await.unwrap();
     let stranded = store.stranded(Timestamp(5), 10).await.unwrap();
     assert_eq!(stranded, [(ada.clone(), made.number)]);
-    assert_eq!(write(&*store, &held, 3, &["more"], 5).await, Kept::Fenced);
     let work = claim_work(&*store, &made, 5).await;
+    assert_eq!(write(&*store, &held, 5, &["more"], 5).await, Kept::Fenced);
     assert_eq!((&work.reply.id, work.reply.attempt), (&begun.id, 2));
     let numbers = events(&*store, &ada, &begun.id, 0).await;
     assert!(numbers.iter().map(|event| event.number).eq(0..5));
@@ -136,8 +147,8 @@ const FIRST_SCHEMA: &str =
     include_str!("../../migrations/sqlite/0001_accounts_tokens_sessions.sql");
 
 /// A folder with a database of the first schema, and a session of each of those titles.
-fn first_schema(owner: &Cuid, titles: &[&str]) -> TempDir {
-    let (store, newest) = fresh();
+async fn first_schema(owner: &Cuid, titles: &[&str]) -> TempDir {
+    let (store, newest) = fresh().await;
     drop(store);
     let newest = rusqlite::Connection::open(newest.path().join(store::DATABASE_FILE)).unwrap();
     let record = "SELECT checksum FROM migration WHERE number = 1";
@@ -189,8 +200,8 @@ fn first_schema(owner: &Cuid, titles: &[&str]) -> TempDir {
 #[tokio::test]
 async fn sessions_of_the_first_schema_are_kept_and_those_without_a_name_get_one() {
     let ada = crate::samples::cuid();
-    let folder = first_schema(&ada, &["Tea", "New Chat", "New Chat 2"]);
-    let store = open(folder.path(), Purpose::Serve).unwrap();
+    let folder = first_schema(&ada, &["Tea", "New Chat", "New Chat 2"]).await;
+    let store = open(folder.path(), Purpose::Serve).await.unwrap();
     let mut old = Vec::new();
     for (number, name, named) in [
         (1, "Tea", true),
@@ -223,8 +234,8 @@ async fn sessions_of_the_first_schema_are_kept_and_those_without_a_name_get_one(
 #[tokio::test]
 async fn a_retry_from_before_the_second_schema_is_answered() {
     let ada = crate::samples::cuid();
-    let folder = first_schema(&ada, &["Tea"]);
-    let store = open(folder.path(), Purpose::Serve).unwrap();
+    let folder = first_schema(&ada, &["Tea"]).await;
+    let store = open(folder.path(), Purpose::Serve).await.unwrap();
     let new = new_session(&ada, "Tea", 5);
     let again = store.create_session(new, Some(once("k", 1))).await.unwrap();
     assert_eq!((again.number, again.id.as_str()), (1, "cold00001"));

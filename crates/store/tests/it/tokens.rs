@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use chat::contracts::{Store, TokenMade};
 use chat::limits::TOKENS_PER_KIND;
 use chat::types::{Name, NewToken, Timestamp, TokenKind};
@@ -60,6 +62,45 @@ pub async fn a_personal_token_beyond_the_limit_is_refused(store: &dyn Store) {
     }
 }
 
+pub async fn only_tokens_that_let_somebody_in_are_good(store: &dyn Store) {
+    let ada = account(store, "a@x").await;
+    let bob = account(store, "b@x").await;
+    let mut ids = Vec::new();
+    for (owner, expires_at) in [
+        (&ada, None),
+        (&ada, Some(Timestamp(10))),
+        (&ada, Some(Timestamp(11))),
+        (&ada, None),
+        (&bob, None),
+    ] {
+        let new = NewToken {
+            expires_at,
+            ..new_token(&owner.id, TokenKind::Personal)
+        };
+        ids.push(new.id.clone());
+        store.create_token(new, None).await.unwrap();
+    }
+    let good = async |now| {
+        let asked = [&ids[..], &[crate::samples::cuid()]].concat();
+        let good = store.good_tokens(&asked, Timestamp(now)).await.unwrap();
+        let place = |id| ids.iter().position(|one| one == id).unwrap();
+        let mut places: Vec<_> = good.iter().map(place).collect();
+        places.sort_unstable();
+        places
+    };
+    assert_eq!(good(9).await, [0, 1, 2, 3, 4]);
+    // From its moment on, an expired token is refused.
+    assert_eq!(good(10).await, [0, 2, 3, 4]);
+    let revoked = store.revoke_token(ada.id, ids[3].clone(), Timestamp(9), None);
+    assert!(revoked.await.unwrap());
+    assert_eq!(good(9).await, [0, 1, 2, 4]);
+    for (since, expected) in [(Some(Timestamp(5)), &[0, 1, 2][..]), (None, &[0, 1, 2, 4])] {
+        store.set_disabled(bob.id.clone(), since).await.unwrap();
+        assert_eq!(good(9).await, expected);
+    }
+    assert_eq!(store.good_tokens(&[], Timestamp(9)).await.unwrap(), []);
+}
+
 pub async fn tokens_past_their_time_are_swept(store: &dyn Store) {
     let ada = account(store, "a@x").await;
     for expires_at in [None, Some(Timestamp(10)), Some(Timestamp(11))] {
@@ -78,8 +119,16 @@ pub async fn the_last_use_is_noted(store: &dyn Store) {
     let new = new_token(&ada.id, TokenKind::Personal);
     store.create_token(new.clone(), None).await.unwrap();
     store.touch_token(ada.id.clone(), new.id.clone(), Timestamp(8));
-    // Writes are done in their order: when this one is, the other is too.
-    store.set_disabled(ada.id, None).await.unwrap();
-    let found = store.token(&new.id).await.unwrap().unwrap();
-    assert_eq!(found.token.last_used_at, Some(Timestamp(8)));
+    // Some time soon.
+    let noted = async {
+        loop {
+            let found = store.token(&new.id).await.unwrap().unwrap();
+            if found.token.last_used_at.is_some() {
+                return found.token.last_used_at;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let noted = tokio::time::timeout(Duration::from_secs(10), noted).await;
+    assert_eq!(noted.unwrap(), Some(Timestamp(8)));
 }

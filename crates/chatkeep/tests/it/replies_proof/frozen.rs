@@ -1,4 +1,5 @@
-//! A server that was frozen past its lease writes nothing more of what it was writing.
+//! A server that was frozen past its leases goes on with what it was writing, if nobody else has begun.
+//! (With other nodes, somebody has: cluster/takeover.rs.)
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ const REPLIES: usize = 3;
 const FROZEN: Duration = Duration::from_millis(11_500);
 
 #[tokio::test]
-async fn what_a_frozen_server_was_writing_is_not_mixed_into_the_next_attempt() {
+async fn a_server_that_was_frozen_goes_on_with_what_it_was_writing() {
     let talk = Talk::start();
     let mut replies = Vec::new();
     for number in 0..REPLIES {
@@ -24,7 +25,7 @@ async fn what_a_frozen_server_was_writing_is_not_mixed_into_the_next_attempt() {
         while text_of(&seen) != said(number, 20) {
             seen.push(events.next().await.unwrap());
         }
-        replies.push((chat, prompt, events, seen));
+        replies.push((chat, events, seen));
     }
     talk.server.signal("STOP");
     // The rest of each answer, with its end, waits in the server's sockets meanwhile.
@@ -33,48 +34,26 @@ async fn what_a_frozen_server_was_writing_is_not_mixed_into_the_next_attempt() {
     tokio::time::sleep(FROZEN).await;
     assert!(talk.provider.calls().iter().all(|call| call.done));
     talk.server.signal("CONT");
-    let mut zombies = 0;
-    for (chat, prompt, mut events, mut seen) in replies {
-        // What comes first after the thaw is that the first attempt is void.
-        let before = seen.len();
-        for expected in ["reset", "started"] {
-            seen.push(events.next().await.unwrap());
-            assert_eq!(seen.last().unwrap().kind, expected, "{seen:?}");
-            assert_eq!(seen.last().unwrap().json()["attempt"], 2);
-        }
-        let again = |call: &crate::provider::Call| call.number >= REPLIES && call.tokens >= 20;
-        let call = talk.provider.call(&prompt, again).await.number;
-        talk.provider.release();
+    for (number, (chat, mut events, mut seen)) in replies.into_iter().enumerate() {
         seen.extend(events.rest().await);
-        zombies += seen[before..]
-            .iter()
-            .filter(|event| event.kind == "delta")
-            .map(|event| event.json()["text"].as_str().unwrap().to_owned())
-            .filter(|delta| said_by_call(delta) != Some(call))
-            .count();
-        assert_eq!(text_of(&seen), said(call, 40));
+        assert_eq!(text_of(&seen), said(number, 40));
         let reply = chat.reply(&crate::talk::id(&seen[0].json()["reply"])).await;
-        assert_eq!(reply["status"], "done");
+        assert_eq!(
+            (&reply["status"], &reply["attempt"]),
+            (&json!("done"), &json!(1))
+        );
         let stored = text(&chat.message_of(&reply).await);
-        assert_eq!(said_by(&stored), Some((call, 40)));
+        assert_eq!(said_by(&stored), Some((number, 40)));
         assert_eq!(
             chat.watch(&crate::talk::id(&reply)).await.rest().await,
             seen
         );
     }
-    println!("frozen replies={REPLIES} zombie_writes={zombies}");
-    assert_eq!(zombies, 0);
-    assert_eq!(talk.provider.calls().len(), 2 * REPLIES);
-}
-
-/// The call that a delta is from, if it is from one alone.
-fn said_by_call(delta: &str) -> Option<usize> {
-    let call = |token: &str| token.strip_prefix('c')?.split_once('.')?.0.parse().ok();
-    let calls: Vec<Option<usize>> = delta.split_whitespace().map(call).collect();
-    calls
-        .iter()
-        .all(|call| *call == calls[0])
-        .then_some(calls[0])?
+    println!(
+        "frozen replies={REPLIES} calls={}",
+        talk.provider.calls().len()
+    );
+    assert_eq!(talk.provider.calls().len(), REPLIES);
 }
 
 #[tokio::test]

@@ -4,22 +4,14 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::broadcast::{self, Receiver, Sender};
 
-use crate::limits;
 use crate::lock::lock;
-use crate::types::{Cuid, NumberedEvent};
 
-/// Tells those who watch what was committed. It may lose anything: whoever misses something reads
-/// the rows.
-#[derive(Default)]
-pub(crate) struct Bus {
-    /// By owner and reply: its events. Closed when the reply is deleted.
-    pub(crate) replies: Channels<(Cuid, Cuid), Arc<[NumberedEvent]>>,
-    /// By owner: that something has changed.
-    pub(crate) changes: Channels<Cuid, ()>,
+/// Channels to those who watch something on this node. Each exists as long as somebody listens, and
+/// may lose anything: whoever misses something reads the rows.
+pub(crate) struct Channels<K, T> {
+    all: Arc<Mutex<All<K, T>>>,
+    capacity: usize,
 }
-
-/// Channels that exist as long as somebody listens.
-pub(crate) struct Channels<K, T>(Arc<Mutex<All<K, T>>>);
 
 /// The channels by their keys, each with a number of its own: one that is closed and one that is
 /// opened later at the same key are two.
@@ -28,19 +20,27 @@ struct All<K, T> {
     opened: u64,
 }
 
-impl<K, T> Default for Channels<K, T> {
-    fn default() -> Self {
-        Self(Arc::new(Mutex::new(All {
+impl<K: Clone + Eq + Hash, T: Clone> Channels<K, T> {
+    /// Channels whose listeners may lag behind by `capacity` pieces of news.
+    pub(crate) fn new(capacity: usize) -> Self {
+        let all = All {
             by_key: HashMap::new(),
             opened: 0,
-        })))
+        };
+        Self {
+            all: Arc::new(Mutex::new(all)),
+            capacity,
+        }
     }
-}
 
-impl<K: Clone + Eq + Hash, T: Clone> Channels<K, T> {
+    /// Where somebody listens.
+    pub(crate) fn keys(&self) -> Vec<K> {
+        lock(&self.all).by_key.keys().cloned().collect()
+    }
+
     /// Tells all who listen at `key`, and waits for none.
     pub(crate) fn tell(&self, key: &K, news: T) {
-        if let Some((_, sender)) = lock(&self.0).by_key.get(key) {
+        if let Some((_, sender)) = lock(&self.all).by_key.get(key) {
             // Nobody may be left.
             let _ = sender.send(news);
         }
@@ -48,22 +48,22 @@ impl<K: Clone + Eq + Hash, T: Clone> Channels<K, T> {
 
     /// Ends what is listened to at `key`.
     pub(crate) fn close(&self, key: &K) {
-        lock(&self.0).by_key.remove(key);
+        lock(&self.all).by_key.remove(key);
     }
 
     /// Listens from now on.
     pub(crate) fn listen(&self, key: K) -> Listener<K, T> {
-        let mut all = lock(&self.0);
+        let mut all = lock(&self.all);
         let next = all.opened + 1;
         let (number, sender) = all
             .by_key
             .entry(key.clone())
-            .or_insert_with(|| (next, broadcast::channel(limits::EVENTS_LIVE).0));
+            .or_insert_with(|| (next, broadcast::channel(self.capacity).0));
         let (number, news) = (*number, Some(sender.subscribe()));
         all.opened = all.opened.max(number);
         Listener {
             news,
-            channels: self.0.clone(),
+            channels: self.all.clone(),
             key,
             number,
         }
@@ -121,7 +121,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_channel_is_there_as_long_as_somebody_listens() {
-        let channels = Channels::<u8, u8>::default();
+        let channels = Channels::<u8, u8>::new(4);
         channels.tell(&1, 7);
         let mut one = channels.listen(1);
         let mut two = channels.listen(1);
@@ -132,12 +132,12 @@ mod tests {
         assert!(matches!(two.hear().await, Heard::News(8)));
         assert!(matches!(two.hear().await, Heard::News(9)));
         drop(two);
-        assert!(lock(&channels.0).by_key.is_empty());
+        assert!(lock(&channels.all).by_key.is_empty());
     }
 
     #[tokio::test]
     async fn who_left_a_closed_channel_does_not_close_the_next_one() {
-        let channels = Channels::<u8, u8>::default();
+        let channels = Channels::<u8, u8>::new(4);
         let mut old = channels.listen(1);
         channels.close(&1);
         let mut new = channels.listen(1);
@@ -149,9 +149,9 @@ mod tests {
 
     #[tokio::test]
     async fn who_lags_behind_is_told_so() {
-        let channels = Channels::<u8, usize>::default();
+        let channels = Channels::<u8, usize>::new(4);
         let mut slow = channels.listen(1);
-        for number in 0..=limits::EVENTS_LIVE {
+        for number in 0..=4 {
             channels.tell(&1, number);
         }
         assert!(matches!(slow.hear().await, Heard::Gap));

@@ -1,0 +1,147 @@
+use chat::contracts::{Admission, Registered};
+use chat::types::{
+    Account, Credentials, Cuid, Email, Name, NewAccount, Once, Page, PageSize, Timestamp,
+};
+
+use super::connection::Connection;
+use super::failure::Result;
+use super::value::query;
+use super::{feed, idempotency};
+use crate::rows::{Columns, account, account_columns, credentials};
+use crate::rules::{Registration, registration};
+
+const ANY: &str = "SELECT EXISTS (SELECT 1 FROM account)";
+const BY_EMAIL: &str = concat!(
+    "SELECT ",
+    account_columns!(),
+    ", password_hash FROM account WHERE email = $1"
+);
+
+pub(super) async fn any(db: &Connection) -> Result<bool> {
+    db.ask(query!(ANY)).await?.one(|row| row.flag(0))
+}
+
+pub(super) async fn by_email(db: &Connection, email: &Email) -> Result<Option<Credentials>> {
+    let found = db.ask(query!(BY_EMAIL, email.as_str())).await?;
+    found.first(credentials)
+}
+
+pub(super) async fn list(
+    db: &Connection,
+    after: Option<&Email>,
+    size: PageSize,
+) -> Result<Page<Account, Email>> {
+    let listed = db.ask(query!(
+        concat!(
+            "SELECT ",
+            account_columns!(),
+            " FROM account WHERE email > $1 ORDER BY email LIMIT $2"
+        ),
+        after.map_or("", Email::as_str),
+        size.get() + 1
+    ));
+    let items = listed.await?.all(|row| account(row, 0))?;
+    Ok(Page::cut(items, size, |last| last.email.clone()))
+}
+
+pub(super) async fn create(
+    db: &mut Connection,
+    new: &NewAccount,
+    admission: Admission,
+    once: Option<&Once>,
+) -> Result<Registered> {
+    loop {
+        let [any, known, kept] = db
+            .ask_all([
+                query!(ANY),
+                query!(BY_EMAIL, new.email.as_str()),
+                query!(
+                    "SELECT idempotency.request, idempotency.outcome
+                     FROM account JOIN idempotency ON idempotency.owner = account.id
+                     WHERE account.email = $1 AND idempotency.key = $2
+                       AND idempotency.expires_at > $3",
+                    new.email.as_str(),
+                    once.map(|once| once.key.as_str()),
+                    new.created_at
+                ),
+            ])
+            .await?;
+        let any = any.one(|row| row.flag(0))?;
+        let known = known.first(credentials)?;
+        let same_key = idempotency::found(&kept, once)?.is_some();
+        let account = match registration(new, admission, any, known, same_key) {
+            Registration::Answer(answer) => return Ok(answer),
+            Registration::Make(account) => account,
+        };
+        if insert(db, &account, new.password_hash.as_deref(), any, once).await? {
+            return Ok(Registered::Made(account));
+        }
+    }
+}
+
+/// Writes an account; `false` if somebody else was faster, and all has to be looked at again.
+async fn insert(
+    db: &mut Connection,
+    account: &Account,
+    password_hash: Option<&str>,
+    any: bool,
+    once: Option<&Once>,
+) -> Result<bool> {
+    // Whoever may be the first account waits here for whoever else may be.
+    let first = "SELECT 1 FROM id_block WHERE name = 'session' AND NOT $1 FOR UPDATE";
+    let [_, is_any, made] = db
+        .begin([
+            query!(first, any),
+            query!(ANY),
+            query!(
+                "INSERT INTO account (id, email, name, role, password_hash, created_at)
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email) DO NOTHING",
+                &account.id,
+                account.email.as_str(),
+                account.name.as_ref().map(Name::as_str),
+                account.role.as_str(),
+                password_hash,
+                account.created_at
+            ),
+        ])
+        .await?;
+    if made.count == 0 || is_any.one(|row| row.flag(0))? != any {
+        db.roll_back().await?;
+        return Ok(false);
+    }
+    // The account itself is what a retry finds.
+    let (kept, now) = (String::new(), account.created_at);
+    let save = idempotency::save_text(&account.id, once, now, kept, None);
+    db.commit(save.into_iter().collect()).await?;
+    Ok(true)
+}
+
+pub(super) async fn set_password(db: &mut Connection, account: &Cuid, hash: &str) -> Result<bool> {
+    let set = vec![
+        feed::lock(account, 0),
+        query!(
+            "DELETE FROM token WHERE owner = $1 AND kind = 'sign-in'",
+            account
+        ),
+        query!(
+            "UPDATE account SET password_hash = $2 WHERE id = $1",
+            account,
+            hash
+        ),
+    ];
+    let done = db.transact(set, 1).await?;
+    Ok(done.last().is_some_and(|set| set.count == 1))
+}
+
+pub(super) async fn set_disabled(
+    db: &mut Connection,
+    account: &Cuid,
+    since: Option<Timestamp>,
+) -> Result<bool> {
+    let set = query!(
+        "UPDATE account SET disabled_at = $2 WHERE id = $1",
+        account,
+        since
+    );
+    Ok(db.write(set).await?.count == 1)
+}

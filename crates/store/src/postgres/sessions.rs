@@ -1,0 +1,304 @@
+use chat::contracts::{Changed, Deleted};
+use chat::types::{
+    Cuid, NewSession, Once, Page, PageSize, Precondition, Session, SessionChange, SessionFilter,
+    SessionKey, SessionKind, SessionPosition, SessionStatus, Timestamp, Title,
+};
+
+use super::connection::Connection;
+use super::failure::Result;
+use super::feed::Numbers as FeedNumbers;
+use super::numbers::Numbers;
+use super::value::{Query, query};
+use super::{feed, idempotency, messages, usage};
+use crate::rows::{session, session_columns};
+use crate::rules::{changed, within};
+
+/// Looks for a session.
+pub(super) fn by_key<'a>(owner: &'a Cuid, key: &'a SessionKey) -> Query<'a> {
+    match key {
+        SessionKey::Number(number) => query!(
+            concat!(
+                "SELECT ",
+                session_columns!(),
+                " FROM session WHERE owner = $1 AND number = $2"
+            ),
+            owner,
+            *number
+        ),
+        SessionKey::Cuid(id) => query!(
+            concat!(
+                "SELECT ",
+                session_columns!(),
+                " FROM session WHERE owner = $1 AND id = $2"
+            ),
+            owner,
+            id
+        ),
+    }
+}
+
+pub(super) async fn find(
+    db: &Connection,
+    owner: &Cuid,
+    key: &SessionKey,
+) -> Result<Option<Session>> {
+    let found = db.ask(by_key(owner, key)).await?;
+    found.first(session)
+}
+
+pub(super) async fn list(
+    db: &Connection,
+    owner: &Cuid,
+    filter: SessionFilter,
+    after: Option<SessionPosition>,
+    size: PageSize,
+) -> Result<Page<Session, SessionPosition>> {
+    let after = after.unwrap_or(SessionPosition {
+        updated_at: Timestamp(i64::MAX),
+        number: i64::MAX,
+    });
+    let (time, number, more) = (after.updated_at, after.number, size.get() + 1);
+    let listed = if let SessionFilter {
+        status: None,
+        kind: None,
+    } = filter
+    {
+        db.ask(query!(LIST, owner, time, number, more)).await?
+    } else {
+        let status = filter.status.map(SessionStatus::as_str);
+        let kind = filter.kind.map(SessionKind::as_str);
+        let list = query!(FILTERED_LIST, owner, time, number, more, status, kind);
+        db.ask(list).await?
+    };
+    let items = listed.all(session)?;
+    Ok(Page::cut(items, size, Session::position))
+}
+
+const LIST: &str = concat!(
+    "SELECT ",
+    session_columns!(),
+    " FROM session WHERE owner = $1 AND (updated_at, number) < ($2, $3)
+      ORDER BY updated_at DESC, number DESC LIMIT $4"
+);
+
+/// The inner query is answered by the index alone, however many rows the filter skips.
+const FILTERED_LIST: &str = concat!(
+    "SELECT ",
+    session_columns!(),
+    " FROM (SELECT number AS listed FROM session
+            WHERE owner = $1 AND (updated_at, number) < ($2, $3)
+              AND ($5 IS NULL OR status = $5) AND ($6 IS NULL OR kind = $6)
+            ORDER BY updated_at DESC, number DESC LIMIT $4) AS page
+      JOIN session ON session.owner = $1 AND session.number = page.listed
+      ORDER BY session.updated_at DESC, session.number DESC"
+);
+
+pub(super) async fn create(
+    db: &mut Connection,
+    numbers: &Numbers,
+    new: &NewSession,
+    once: Option<&Once>,
+) -> Result<Session> {
+    let number = numbers.next(db).await?;
+    if once.is_none() {
+        let made = db.write(insert(INSERT_AND_COUNT, new, number, 1)).await?;
+        return made.one(session);
+    }
+    let (owner, now) = (&new.owner, new.created_at);
+    let [lock, kept] = db
+        .begin([feed::lock(owner, 1), idempotency::find(owner, once, now)])
+        .await?;
+    if let Some(again) = idempotency::again(&kept, once)? {
+        numbers.take_back(number).await;
+        return Ok(again);
+    }
+    let changed = FeedNumbers::taken(&lock, 1)?.next();
+    let made = db.ask(insert(INSERT, new, number, changed)).await?;
+    let made = made.one(session)?;
+    let save = idempotency::save(owner, once, now, &made);
+    db.commit(save.into_iter().collect()).await?;
+    Ok(made)
+}
+
+macro_rules! insert_session {
+    ($changed:literal) => {
+        concat!(
+            "INSERT INTO session (owner, number, id, title, kind, status, system_message, version,
+               created_at, updated_at, named, changed)
+             SELECT $1, $2, $3, $4, $5, 'active', '', 1, $6, $6, $7, ",
+            $changed,
+            " RETURNING ",
+            session_columns!()
+        )
+    };
+}
+const INSERT: &str = insert_session!("$8");
+/// Takes the number of the feed in the same statement, which then is a transaction by itself.
+const INSERT_AND_COUNT: &str = concat!(
+    "WITH counted AS (
+       INSERT INTO feed (owner, last, swept) VALUES ($1, $8, 0)
+       ON CONFLICT (owner) DO UPDATE SET last = feed.last + excluded.last RETURNING last
+     ) ",
+    insert_session!("counted.last FROM counted")
+);
+
+fn insert<'a>(sql: &'static str, new: &'a NewSession, number: i64, changed: i64) -> Query<'a> {
+    query!(
+        sql,
+        &new.owner,
+        number,
+        &new.id,
+        new.title.as_str(),
+        new.kind.as_str(),
+        new.created_at,
+        new.named,
+        changed
+    )
+}
+
+pub(super) async fn change(
+    db: &mut Connection,
+    owner: &Cuid,
+    key: &SessionKey,
+    change: &SessionChange,
+    precondition: &Precondition,
+    now: Timestamp,
+    once: Option<&Once>,
+) -> Result<Changed> {
+    let [lock, kept, found, head] = db
+        .begin([
+            feed::lock(owner, 1),
+            idempotency::find(owner, once, now),
+            by_key(owner, key),
+            messages::by_id(owner, change.head.as_ref()),
+        ])
+        .await?;
+    if let Some(again) = idempotency::again(&kept, once)? {
+        return Ok(again);
+    }
+    let Some(session) = found.first(session)? else {
+        return Ok(Changed::Missing);
+    };
+    if !precondition.allows(session.version) {
+        return Ok(Changed::Stale);
+    }
+    let head = within(&session, messages::first(&head)?);
+    if change.head.is_some() && head.is_none() {
+        return Ok(Changed::NoSuchMessage);
+    }
+    let session = changed(session, change, now);
+    let update = query!(
+        "UPDATE session SET title = $3, system_message = $4, status = $5, version = $6,
+           updated_at = $7, named = $8, model = $9, head = $10, changed = $11
+         WHERE owner = $1 AND number = $2",
+        owner,
+        session.number,
+        session.title.as_str(),
+        session.system_message.as_str(),
+        session.status.as_str(),
+        session.version,
+        session.updated_at,
+        session.named,
+        session.model.as_ref(),
+        session.head.as_ref(),
+        FeedNumbers::taken(&lock, 1)?.next()
+    );
+    let done = Changed::Done(session.clone());
+    let mut writes = vec![update];
+    writes.extend(idempotency::save(owner, once, now, &done));
+    db.commit(writes).await?;
+    Ok(done)
+}
+
+/// Lets the active path of a session end at a message.
+pub(super) fn set_head<'a>(
+    session: &'a Session,
+    head: &'a Cuid,
+    now: Timestamp,
+    changed: i64,
+) -> Query<'a> {
+    query!(
+        "UPDATE session SET head = $3, version = version + 1, updated_at = $4, changed = $5
+         WHERE owner = $1 AND number = $2",
+        &session.owner,
+        session.number,
+        head,
+        now,
+        changed
+    )
+}
+
+pub(super) async fn name(
+    db: &mut Connection,
+    owner: &Cuid,
+    session: i64,
+    title: &Title,
+    now: Timestamp,
+) -> Result<bool> {
+    // A session that has a name takes no number.
+    let name = query!(
+        "WITH counted AS (
+           UPDATE feed SET last = last + 1
+           WHERE owner = $1 AND EXISTS
+             (SELECT 1 FROM session WHERE owner = $1 AND number = $2 AND NOT named)
+           RETURNING last
+         )
+         UPDATE session SET title = $3, named = TRUE, version = version + 1, updated_at = $4,
+           changed = counted.last
+         FROM counted WHERE session.owner = $1 AND session.number = $2 AND NOT session.named",
+        owner,
+        session,
+        title.as_str(),
+        now
+    );
+    Ok(db.write(name).await?.count > 0)
+}
+
+pub(super) async fn delete(
+    db: &mut Connection,
+    owner: &Cuid,
+    key: &SessionKey,
+    precondition: &Precondition,
+    now: Timestamp,
+    once: Option<&Once>,
+) -> Result<Deleted> {
+    let [lock, kept, found] = db
+        .begin([
+            feed::lock(owner, 1),
+            idempotency::find(owner, once, now),
+            by_key(owner, key),
+        ])
+        .await?;
+    if let Some(again) = idempotency::again(&kept, once)? {
+        return Ok(again);
+    }
+    let Some(session) = found.first(session)? else {
+        return Ok(Deleted::Missing);
+    };
+    if !precondition.allows(session.version) {
+        return Ok(Deleted::Stale);
+    }
+    let number = session.number;
+    let mut writes: Vec<_> = EVERYTHING
+        .into_iter()
+        .map(|table| query!(table, owner, number))
+        .collect();
+    let changed = FeedNumbers::taken(&lock, 1)?.next();
+    writes.extend([
+        usage::forget_session(owner, number),
+        idempotency::forget(owner, number),
+        feed::note_deletion(owner, changed, &session.id, now),
+    ]);
+    writes.extend(idempotency::save(owner, once, now, &Deleted::Done));
+    db.commit(writes).await?;
+    Ok(Deleted::Done)
+}
+
+/// Deletes a session with everything in it. The replies go first: whoever appends to one holds its
+/// row, and what was appended has to be seen by the statement that deletes the events.
+const EVERYTHING: [&str; 4] = [
+    "DELETE FROM reply WHERE owner = $1 AND session = $2",
+    "DELETE FROM reply_event WHERE owner = $1 AND session = $2",
+    "DELETE FROM message WHERE owner = $1 AND session = $2",
+    "DELETE FROM session WHERE owner = $1 AND number = $2",
+];

@@ -121,6 +121,7 @@ impl Engine {
             tokio::spawn(nodes::say_alive(self.clone()));
         }
         let mut every = tokio::time::interval(limits::RECOVERY);
+        let mut was_away = false;
         loop {
             tokio::select! {
                 () = self.closing.cancelled() => return,
@@ -131,12 +132,20 @@ impl Engine {
                 .stranded(self.clock.now(), limits::REPLIES_RUNNING as u32)
                 .await
             {
+                // Nobody could renew a lease meanwhile. Whoever lives does it now.
+                Ok(_) if was_away => {
+                    was_away = false;
+                    every.reset_after(limits::STORE_BACK);
+                }
                 Ok(places) => {
                     for (owner, session) in places {
                         self.wake(&owner, session);
                     }
                 }
-                Err(error) => tracing::error!(%error, "stranded replies can't be looked for"),
+                Err(error) => {
+                    was_away = true;
+                    tracing::error!(%error, "stranded replies can't be looked for");
+                }
             }
         }
     }

@@ -36,6 +36,9 @@ pub const LEASE_RENEWED: Duration = Duration::from_secs(3);
 /// How long a reply keeps what its model writes while the store is away, before it is left to
 /// whoever finds it.
 pub const STORE_AWAY: Duration = Duration::from_mins(10);
+/// How long writers have to renew their leases when the store was away, before what seems to be left is
+/// taken up.
+pub const STORE_BACK: Duration = Duration::from_secs(5);
 /// How often a node says that it is alive.
 pub const NODE_BEAT: Duration = Duration::from_secs(3);
 /// How long after it has said so a node is taken to be alive.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::sync::Mutex;
 use tokio::time::interval;
 
 use crate::chat::Chat;
@@ -16,6 +17,9 @@ pub(crate) struct ThisNode {
     at_start: Node,
     /// How many nodes were alive when this one looked last.
     alive: AtomicUsize,
+    /// Whether it has left; locked while it writes to the list, so that a late word that it is alive
+    /// does not put it there again.
+    left: Mutex<bool>,
 }
 
 impl ThisNode {
@@ -23,6 +27,7 @@ impl ThisNode {
         Self {
             at_start,
             alive: AtomicUsize::new(0),
+            left: Mutex::new(false),
         }
     }
 
@@ -39,7 +44,9 @@ impl Chat {
 
     /// Takes this node off the list of nodes.
     pub async fn leave(&self) -> Result<(), Error> {
-        let id = self.engine.node.at_start.id.clone();
+        let node = &self.engine.node;
+        *node.left.lock().await = true;
+        let id = node.at_start.id.clone();
         Ok(self.store.forget_node(id).await?)
     }
 }
@@ -66,7 +73,11 @@ async fn say_alive_once(engine: &Engine, draining: bool) -> Result<(), Error> {
         draining,
         ..engine.node.at_start.clone()
     };
-    engine.store.note_node(node, now).await?;
+    let left = engine.node.left.lock().await;
+    if !*left {
+        engine.store.note_node(node, now).await?;
+    }
+    drop(left);
     let nodes = engine.store.nodes(now).await?;
     let alive = nodes.iter().filter(|node| node.is_alive()).count();
     engine.node.alive.store(alive, Ordering::Relaxed);

@@ -77,6 +77,9 @@ async fn nodes(chat: &Chat) -> anyhow::Result<()> {
 async fn copy(from: &str, to: &str) -> anyhow::Result<()> {
     let from = Database::parse(from).context("--from")?;
     let to = Database::parse(to).context("--to")?;
+    if from.to_string() == to.to_string() {
+        bail!("--from and --to are the same");
+    }
     let mut out = io::stdout();
     let report = |progress: Progress<'_>| match progress {
         Progress::Copied { table, rows } => writeln!(io::stderr(), "{table}: {rows} rows copied"),

@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::client::{Client, try_send};
+use crate::database::is_postgres;
 use crate::server::Server;
 
 const ROUNDS: u64 = 50;
@@ -54,7 +55,9 @@ async fn nothing_that_was_acknowledged_is_lost_by_a_kill() {
         clear(&client).await;
     }
     println!("kill9 rounds={ROUNDS} acked={acked} lost=0");
-    assert!(acked > 1_000, "too little happened: {acked}");
+    // Each commit of PostgreSQL's costs more than one that many share.
+    let enough = if is_postgres() { 200 } else { 1_000 };
+    assert!(acked > enough, "too little happened: {acked}");
 }
 
 /// Changes its own sessions, one change after the other, until the server is gone.

@@ -6,17 +6,24 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Whether this run of the tests is over PostgreSQL.
 pub fn is_postgres() -> bool {
-    match std::env::var("CHATKEEP_TEST_STORE").as_deref() {
-        Ok("postgres") => true,
-        Err(_) | Ok("sqlite") => false,
-        Ok(other) => panic!("CHATKEEP_TEST_STORE={other} is no store"),
+    match variable("CHATKEEP_TEST_STORE").as_deref() {
+        Some("postgres") => true,
+        None | Some("sqlite") => false,
+        Some(other) => panic!("CHATKEEP_TEST_STORE={other} is no store"),
     }
 }
 
 /// A variable that says where something is that tests need.
-pub fn server(variable: &str) -> String {
-    std::env::var(variable)
-        .unwrap_or_else(|_| panic!("{variable} is missing: run tests through scripts/servers"))
+pub fn server(name: &str) -> String {
+    variable(name).unwrap_or_else(|| panic!("{name} is missing: run tests through scripts/servers"))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "these are no settings of the program's"
+)]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// The URL of a new, empty database in the newest PostgreSQL that tests run with.

@@ -60,6 +60,8 @@ struct Script {
     every: Duration,
     /// `stall_after`: after how many it waits until it is released.
     stall_after: Option<usize>,
+    /// `stalls`: how many calls with this prompt do that; the later ones go on by themselves.
+    stalls: usize,
     /// `cut_after_bytes`: after how much of the answer's body the connection breaks.
     cut_after_bytes: Option<usize>,
     /// `status`: what it answers instead, `times` often, with `retry_after` and `code`.
@@ -84,6 +86,7 @@ impl Script {
             reasoning: number("reasoning").unwrap_or(0),
             every: Duration::from_millis(number("every_ms").unwrap_or(0) as u64),
             stall_after: number("stall_after"),
+            stalls: number("stalls").unwrap_or(usize::MAX),
             cut_after_bytes: number("cut_after_bytes"),
             status: number("status").map(|status| status.try_into().unwrap()),
             times: number("times").unwrap_or(usize::MAX),
@@ -251,7 +254,16 @@ async fn answer(
     state: &State,
 ) -> io::Result<()> {
     let prompt = state.calls.borrow()[number].prompt.clone();
-    let script = Script::read(&prompt);
+    let mut script = Script::read(&prompt);
+    let earlier = |calls: &[Call]| {
+        calls[..number]
+            .iter()
+            .filter(|call| call.prompt == prompt)
+            .count()
+    };
+    if earlier(&state.calls.borrow()) >= script.stalls {
+        script.stall_after = None;
+    }
     if let Some(status) = script.status
         && is_refused(state, &prompt, script.times)
     {

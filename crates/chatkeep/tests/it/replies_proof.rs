@@ -1,9 +1,9 @@
 //! What must hold for every reply, whatever breaks: each proof counts what it has seen.
 
 mod busy;
-mod change_feed;
+pub(crate) mod change_feed;
 mod frozen;
 mod kill;
-mod once;
+pub(crate) mod once;
 mod resume;
 mod stop;

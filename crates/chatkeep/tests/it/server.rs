@@ -1,6 +1,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
 
 use tempfile::TempDir;
 
@@ -10,6 +11,8 @@ use crate::database;
 /// A running server with a data folder of its own, on a free port; killed when it is dropped.
 pub struct Server {
     process: Child,
+    /// Gives what it logged, once it has ended.
+    log: Option<JoinHandle<String>>,
     /// What it printed before it was ready, `http://…` first.
     pub announced: Vec<String>,
     pub base: String,
@@ -30,14 +33,25 @@ impl Server {
         Self::on(tempfile::tempdir().unwrap(), settings.collect())
     }
 
-    /// Starts it on this PostgreSQL database, with these variables in its environment.
-    pub fn start_on(database: &str, settings: &[(&str, &str)]) -> Self {
+    /// Starts it on this PostgreSQL database, which has accounts.
+    pub fn start_on(database: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(DATABASE_URL), database).unwrap();
-        let settings = settings
-            .iter()
-            .map(|(name, value)| ((*name).into(), (*value).into()));
-        Self::on(folder, settings.collect())
+        Self::start_on_what_has_accounts(folder)
+    }
+
+    /// Starts it over this folder, whose database has accounts.
+    pub fn start_on_what_has_accounts(folder: TempDir) -> Self {
+        std::fs::write(folder.path().join(STARTED), "").unwrap();
+        Self::on_what_is_there(folder, Vec::new())
+    }
+
+    /// Starts it on this PostgreSQL database, with this chatkeep.toml.
+    pub fn start_on_with_file(database: &str, file: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(DATABASE_URL), database).unwrap();
+        std::fs::write(folder.path().join("chatkeep.toml"), file).unwrap();
+        Self::on(folder, Vec::new())
     }
 
     /// Starts it with this chatkeep.toml.
@@ -50,7 +64,7 @@ impl Server {
     /// Starts another node on the same database, with the same settings.
     pub fn beside(&self) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for name in [DATABASE_URL, "chatkeep.toml", "started"] {
+        for name in [DATABASE_URL, "chatkeep.toml", STARTED] {
             // Not every server has each of them.
             let _ = std::fs::copy(self.folder.path().join(name), folder.path().join(name));
         }
@@ -81,6 +95,13 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let mut errors = process.stderr.take().unwrap();
+        // Read all the time: a server that has much to log would wait for it.
+        let log = std::thread::spawn(move || {
+            let mut log = String::new();
+            errors.read_to_string(&mut log).unwrap();
+            log
+        });
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let mut announced = Vec::new();
         while !announced
@@ -88,14 +109,7 @@ impl Server {
             .is_some_and(|line: &String| line.starts_with("its data is in"))
         {
             let Some(line) = lines.next() else {
-                let mut errors = String::new();
-                process
-                    .stderr
-                    .take()
-                    .unwrap()
-                    .read_to_string(&mut errors)
-                    .unwrap();
-                panic!("the server did not start: {errors}");
+                panic!("the server did not start: {}", log.join().unwrap());
             };
             announced.push(line.unwrap());
         }
@@ -113,6 +127,7 @@ impl Server {
         }
         Self {
             process,
+            log: Some(log),
             announced,
             base,
             folder,
@@ -141,14 +156,8 @@ impl Server {
     }
 
     fn stopped(mut self) -> (Stopped, String) {
-        let mut log = String::new();
-        self.process
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut log)
-            .unwrap();
         let status = self.process.wait().unwrap();
+        let log = self.log.take().unwrap().join().unwrap();
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
         let settings = std::mem::take(&mut self.settings);
         let clean = status.success();
@@ -238,7 +247,7 @@ pub fn run(folder: &Path, arguments: &[&str], input: &str) -> Output {
 const DATABASE_URL: &str = "database-url";
 
 /// The binary, started in the data folder's parent so that no chatkeep.toml is read but the test's.
-fn command(folder: &Path) -> Command {
+pub fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chatkeep"));
     command
         .current_dir(folder)
@@ -251,8 +260,11 @@ fn command(folder: &Path) -> Command {
     command
 }
 
+/// The file in a server's folder that says that there are accounts.
+const STARTED: &str = "started";
+
 fn folder_is_new(folder: &Path) -> bool {
-    let log = folder.join("started");
+    let log = folder.join(STARTED);
     let new = !log.exists();
     std::fs::write(log, "").unwrap();
     new

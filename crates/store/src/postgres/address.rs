@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
-/// How long a connection to one host may take to be made.
+/// How long a connection to one host may take to be made, unless the URL says otherwise.
 const CONNECT_TIME: Duration = Duration::from_secs(3);
 /// How long a host may answer nothing at all, before its connections are given up.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -46,6 +46,7 @@ impl Address {
             return Err(InvalidAddress::Unreadable);
         }
         let mut config: Config = start.parse().map_err(|_| InvalidAddress::Unreadable)?;
+        config.connect_timeout(CONNECT_TIME);
         let (mut root, mut prepares) = (None, true);
         for (name, value) in form_urlencoded::parse(parameters.as_bytes()) {
             let wrong = || InvalidAddress::Parameter(name.to_string());
@@ -64,12 +65,17 @@ impl Address {
                 ("password", password) => drop(config.password(password)),
                 ("dbname", name) => drop(config.dbname(name)),
                 ("application_name", name) => drop(config.application_name(name)),
+                ("connect_timeout", seconds) => {
+                    let seconds = seconds.parse().map_err(|_| wrong())?;
+                    config.connect_timeout(Duration::from_secs(seconds));
+                }
+                // Where there are several hosts, it is always the one that takes writes.
+                ("target_session_attrs", "any" | "primary" | "read-write") => {}
                 _ => return Err(wrong()),
             }
         }
         config
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
-            .connect_timeout(CONNECT_TIME)
             .tcp_user_timeout(SILENCE)
             .keepalives(true)
             .keepalives_idle(SILENCE / 2)
@@ -132,7 +138,8 @@ mod tests {
     #[test]
     fn parameters_of_ours_are_read_and_unknown_ones_refused() {
         let address = Address::parse(
-            "postgresql://h/db?sslrootcert=%2Fetc%2Froot.pem&prepare_statements=false",
+            "postgresql://h/db?sslrootcert=%2Fetc%2Froot.pem&prepare_statements=false\
+             &target_session_attrs=read-write",
         );
         let address = address.unwrap();
         assert_eq!(address.root, Some("/etc/root.pem".into()));
@@ -140,6 +147,7 @@ mod tests {
         for wrong in [
             "sslmode=maybe",
             "prepare_statements=1",
+            "target_session_attrs=standby",
             "options=-csearch_path%3Dx",
         ] {
             let refused = Address::parse(&format!("postgres://h/db?{wrong}")).unwrap_err();

@@ -3,7 +3,6 @@ use std::task::{Context, Poll, Waker};
 
 use deadpool_postgres::Object;
 use futures_util::TryStreamExt;
-use tokio::time::Instant;
 use tokio_postgres::{Row, Statement};
 
 use super::failure::{Failure, Result};
@@ -27,8 +26,6 @@ pub(super) struct Connection {
     stage: Stage,
     /// How many operations were committed on it, if something was.
     committed: Option<usize>,
-    /// When the call's time is over.
-    until: Instant,
 }
 
 /// How far a call is on its connection.
@@ -68,13 +65,12 @@ impl Answer {
 }
 
 impl Connection {
-    pub(super) fn new(client: Object, prepares: bool, until: Instant) -> Self {
+    pub(super) fn new(client: Object, prepares: bool) -> Self {
         Self {
             client: Some(client),
             prepares,
             stage: Stage::Outside,
             committed: None,
-            until,
         }
     }
 
@@ -222,16 +218,13 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if Instant::now() >= self.until {
-            // Whatever it waited for may never come.
-            self.throw_away();
-        } else if let Some(client) = self
+        // Also when nobody waits for the call any more. The request goes out when it is polled
+        // first, and so before whatever the next call sends.
+        if let Some(client) = self
             .client
             .as_ref()
             .filter(|_| self.stage != Stage::Outside)
         {
-            // Also when nobody waits for the call any more. The request goes out when it is polled
-            // first, and so before whatever the next call sends.
             let mut end = pin!(client.batch_execute("ROLLBACK"));
             let _ = end.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         }

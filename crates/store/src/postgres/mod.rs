@@ -26,6 +26,7 @@ mod pool;
 mod replies;
 mod sessions;
 mod tokens;
+mod turns;
 mod usage;
 mod value;
 mod writing;
@@ -56,10 +57,12 @@ use crate::LeaseClock;
 use failure::Twice;
 use numbers::Numbers;
 use pool::{Pool, call};
+use turns::Turns;
 
 /// A store on PostgreSQL.
 pub struct Postgres {
     pool: Arc<Pool>,
+    turns: Turns,
     numbers: Numbers,
     lease_clock: LeaseClock,
     /// Places for notes of a token's use; who finds none leaves it.
@@ -121,6 +124,7 @@ impl Store for Postgres {
     }
 
     async fn set_password(&self, account: Cuid, hash: String) -> Result<bool, StoreError> {
+        let _turn = self.turns.of(&account).await?;
         call!(self.pool, Twice::Safe, |db| accounts::set_password(
             db, &account, &hash
         ))
@@ -141,6 +145,7 @@ impl Store for Postgres {
         token: NewToken,
         once: Option<Once>,
     ) -> Result<TokenMade, StoreError> {
+        let _turn = self.turns.of(&token.owner).await?;
         let once = once.as_ref();
         call!(self.pool, twice(once), |db| tokens::create(
             db, &token, once
@@ -162,6 +167,7 @@ impl Store for Postgres {
         now: Timestamp,
         once: Option<Once>,
     ) -> Result<bool, StoreError> {
+        let _turn = self.turns.of(&owner).await?;
         let once = once.as_ref();
         call!(self.pool, twice(once), |db| tokens::revoke(
             db, &owner, &id, now, once
@@ -186,6 +192,7 @@ impl Store for Postgres {
         session: NewSession,
         once: Option<Once>,
     ) -> Result<Session, StoreError> {
+        let _turn = self.turns.of(&session.owner).await?;
         let (once, numbers) = (once.as_ref(), &self.numbers);
         call!(self.pool, twice(once), |db| {
             sessions::create(db, numbers, &session, once)
@@ -217,6 +224,7 @@ impl Store for Postgres {
         now: Timestamp,
         once: Option<Once>,
     ) -> Result<Changed, StoreError> {
+        let _turn = self.turns.of(&owner).await?;
         let once = once.as_ref();
         call!(self.pool, twice(once), |db| {
             sessions::change(db, &owner, &key, &change, &precondition, now, once)
@@ -231,6 +239,7 @@ impl Store for Postgres {
         now: Timestamp,
         once: Option<Once>,
     ) -> Result<Deleted, StoreError> {
+        let _turn = self.turns.of(&owner).await?;
         let once = once.as_ref();
         call!(self.pool, twice(once), |db| {
             sessions::delete(db, &owner, &key, &precondition, now, once)
@@ -244,6 +253,7 @@ impl Store for Postgres {
         title: Title,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        let _turn = self.turns.of(&owner).await?;
         call!(self.pool, Twice::Unsafe, |db| {
             sessions::name(db, &owner, session, &title, now)
         })
@@ -257,6 +267,7 @@ impl Store for Postgres {
         now: Timestamp,
         once: Option<Once>,
     ) -> Result<Appended, StoreError> {
+        let _turn = self.turns.of(&owner).await?;
         let once = once.as_ref();
         call!(self.pool, twice(once), |db| {
             messages::append(db, &owner, &key, &new, now, once)
@@ -277,6 +288,7 @@ impl Store for Postgres {
     }
 
     async fn begin_reply(&self, reply: NewReply, once: Option<Once>) -> Result<Begun, StoreError> {
+        let _turn = self.turns.of(&reply.owner).await?;
         let once = once.as_ref();
         call!(self.pool, twice(once), |db| {
             replies::begin(db, &reply, once)
@@ -289,6 +301,7 @@ impl Store for Postgres {
         session: i64,
         now: Timestamp,
     ) -> Result<Claimed, StoreError> {
+        let _turn = self.turns.of(&owner).await?;
         let clock = self.clock(now);
         call!(self.pool, Twice::Unsafe, |db| {
             writing::claim(db, &owner, session, now, clock)
@@ -316,6 +329,7 @@ impl Store for Postgres {
     }
 
     async fn finish_reply(&self, finish: Finish) -> Result<Finished, StoreError> {
+        let _turn = self.turns.of(&finish.claim.owner).await?;
         call!(self.pool, Twice::Unsafe, |db| {
             writing::finish(db, &finish)
         })
@@ -328,6 +342,7 @@ impl Store for Postgres {
         reply: Cuid,
         now: Timestamp,
     ) -> Result<Option<Stopped>, StoreError> {
+        let _turn = self.turns.of(&owner).await?;
         call!(self.pool, Twice::Unsafe, |db| {
             writing::stop(db, &owner, &key, &reply, now)
         })
@@ -382,6 +397,7 @@ impl Store for Postgres {
         usage: TokenUsage,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let _turn = self.turns.of(&owner).await?;
         call!(self.pool, Twice::Safe, |db| {
             let note = usage::note(&owner, session, &id, &model, usage, now);
             usage::write(db, &owner, note)

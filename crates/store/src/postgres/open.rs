@@ -5,6 +5,7 @@ use tokio::sync::Semaphore;
 use super::address::Address;
 use super::numbers::Numbers;
 use super::pool::Pool;
+use super::turns::Turns;
 use super::{Postgres, copy, dial, migrations};
 use crate::copy::COPYING;
 use crate::{OpenError, Options, Purpose};
@@ -28,6 +29,7 @@ impl Postgres {
             .map_err(|error| OpenError::Postgres(error.to_string()))?;
         Ok(Self {
             pool: Arc::new(pool),
+            turns: Turns::new(),
             numbers: Numbers::default(),
             lease_clock: options.lease_clock,
             touching: Arc::new(Semaphore::new(TOUCHES)),

@@ -117,9 +117,7 @@ impl Call<'_> {
     /// A connection for the next try.
     pub(super) async fn connect(&self) -> std::result::Result<Connection, Failed> {
         let failure = match timeout_at(self.until(), self.pool.connections.get()).await {
-            Ok(Ok(client)) => {
-                return Ok(Connection::new(client, self.pool.prepares, self.until()));
-            }
+            Ok(Ok(client)) => return Ok(Connection::new(client, self.pool.prepares)),
             Ok(Err(PoolError::Backend(error))) => error.into(),
             Ok(Err(error)) => StoreError::Internal(Box::new(error)).into(),
             Err(_) => Failure::Late,

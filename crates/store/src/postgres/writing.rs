@@ -31,6 +31,14 @@ const NEXT: &str = concat!(
     " LIMIT 1 FOR NO KEY UPDATE"
 );
 
+/// Takes the owner's lock, and numbers of the feed, if something is open. Mostly nothing is: it is
+/// asked after each reply whether another one waits, and that writes nothing.
+const LOCK_IF_OPEN: &str = concat!(
+    "INSERT INTO feed (owner, last, swept) SELECT $1, $3, 0 WHERE EXISTS (SELECT 1 ",
+    open_replies!(),
+    ") ON CONFLICT (owner) DO UPDATE SET last = feed.last + excluded.last RETURNING last"
+);
+
 pub(super) async fn claim(
     db: &mut Connection,
     owner: &Cuid,
@@ -42,7 +50,7 @@ pub(super) async fn claim(
     let [lock, next, found_session] = db
         .begin([
             // One for the reply, and one for its message.
-            feed::lock(owner, 2),
+            query!(LOCK_IF_OPEN, owner, session_number, 2_i64),
             query!(NEXT, owner, session_number, clock),
             sessions::by_key(owner, &key),
         ])
@@ -52,6 +60,10 @@ pub(super) async fn claim(
     let (Some((next, lease_is_over)), Some(session)) = (next, session) else {
         return Ok(Claimed::Nothing);
     };
+    if lock.rows.is_empty() {
+        // It was begun in this moment, and is claimed by whoever did that.
+        return Ok(Claimed::Nothing);
+    }
     let mut numbers = Numbers::taken(&lock, 2)?;
     match turn(&next, lease_is_over) {
         Turn::Leave => Ok(Claimed::Nothing),

@@ -10,7 +10,7 @@ const CONTRACT: &str = include_str!("../../../chat/src/contracts/store.rs");
 /// What only SQLite needs: rows are read on the thread that asks, and one thread writes.
 const ONLY_SQLITE: [&str; 2] = ["readers.rs", "writer.rs"];
 /// What only PostgreSQL needs: to reach it, and numbers that nodes share.
-const ONLY_POSTGRES: [&str; 8] = [
+const ONLY_POSTGRES: [&str; 9] = [
     "address.rs",
     "connection.rs",
     "dial.rs",
@@ -18,6 +18,7 @@ const ONLY_POSTGRES: [&str; 8] = [
     "notify.rs",
     "numbers.rs",
     "pool.rs",
+    "turns.rs",
     "value.rs",
 ];
 

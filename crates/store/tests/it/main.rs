@@ -23,6 +23,7 @@ mod replies_model;
 mod reply_samples;
 mod samples;
 mod sessions;
+mod sql;
 mod sqlite;
 mod tokens;
 mod usage;

@@ -150,16 +150,19 @@ async fn a_database_of_a_newer_program_is_refused() {
 async fn of_first_accounts_that_are_made_at_once_one_is_the_administrator() {
     let (one, database) = fresh(NEWEST).await;
     let two = open(&database.url(), LeaseClock::Database).await;
-    let register = |store: Arc<dyn Store>, email: &str| {
-        let new = new_account(email);
-        tokio::spawn(async move { store.create_account(new, Admission::Anybody, None).await })
+    let register = |node: &Arc<dyn Store>, email: &str| {
+        let (node, new) = (node.clone(), new_account(email));
+        tokio::spawn(async move { node.create_account(new, Admission::Anybody, None).await })
     };
-    let made: Vec<_> = (0..8)
-        .map(|number| {
-            let node = if number % 2 == 0 { &one } else { &two };
-            register(node.clone(), &format!("{number}@x"))
-        })
-        .collect();
+    // All of them have looked before one can write.
+    let other = connect(&database.url()).await;
+    let watch = connect(&database.url()).await;
+    let hold = "BEGIN; LOCK TABLE account IN SHARE MODE";
+    other.batch_execute(hold).await.unwrap();
+    let made = [(&one, "a@x"), (&one, "b@x"), (&two, "c@x"), (&two, "d@x")];
+    let made = made.map(|(node, email)| register(node, email));
+    while waiting(&watch).await.len() < made.len() {}
+    other.batch_execute("ROLLBACK").await.unwrap();
     let mut administrators = 0;
     for made in made {
         match made.await.unwrap().unwrap() {
@@ -171,7 +174,7 @@ async fn of_first_accounts_that_are_made_at_once_one_is_the_administrator() {
     }
     assert_eq!(administrators, 1);
     // And the same for one address.
-    let both = [&one, &two].map(|node| register(node.clone(), "same@x"));
+    let both = [&one, &two].map(|node| register(node, "same@x"));
     let mut taken = 0;
     for made in both {
         taken += usize::from(matches!(
@@ -227,16 +230,27 @@ async fn a_change_whose_connection_is_lost_is_tried_again_if_it_has_a_key() {
     let ada = account(&*store, "a@x").await.id;
     session(&*store, &ada, "one", 1).await;
     let other = connect(&database.url()).await;
-    for key in [Some(once("key", 1)), None] {
+    let watch = connect(&database.url()).await;
+    // With a key it is lost while it commits, after it has seen that there is no such key.
+    let same_key = format!("INSERT INTO idempotency VALUES ('{ada}', 'key', '', NULL, NULL, 0)");
+    let tries = [
+        (Some(once("key", 1)), same_key.as_str()),
+        (None, "SELECT * FROM feed FOR UPDATE"),
+    ];
+    for (key, hold) in tries {
         let is_tried_again = key.is_some();
         other
-            .batch_execute("BEGIN; SELECT * FROM feed FOR UPDATE")
+            .batch_execute(&format!("BEGIN; {hold}"))
             .await
             .unwrap();
-        let new = new_session(&ada, "two", 2);
-        let making = store.clone();
-        let making = tokio::spawn(async move { making.create_session(new, key).await });
-        cut_off_who_waits(&other).await;
+        let (node, new) = (store.clone(), new_session(&ada, "two", 2));
+        let making = tokio::spawn(async move { node.create_session(new, key).await });
+        let mut waiting_one = Vec::new();
+        while waiting_one.is_empty() {
+            waiting_one = waiting(&watch).await;
+        }
+        let cut_off = "SELECT pg_terminate_backend($1)";
+        other.query(cut_off, &[&waiting_one[0]]).await.unwrap();
         other.batch_execute("ROLLBACK").await.unwrap();
         match making.await.unwrap() {
             Ok(made) => assert!(is_tried_again, "{made:?}"),
@@ -248,15 +262,12 @@ async fn a_change_whose_connection_is_lost_is_tried_again_if_it_has_a_key() {
     database.delete().await;
 }
 
-/// Ends the connection that waits for a lock, as soon as there is one.
-async fn cut_off_who_waits(other: &Client) {
-    loop {
-        let cut_off = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-            WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        if !other.query(cut_off, &[]).await.unwrap().is_empty() {
-            return;
-        }
-    }
+/// The connections that wait for a lock. A transaction would always see the same ones.
+async fn waiting(watch: &Client) -> Vec<i32> {
+    let waiting = "SELECT pid FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let waiting = watch.query(waiting, &[]).await.unwrap();
+    waiting.iter().map(|row| row.get(0)).collect()
 }
 
 #[tokio::test]

@@ -107,45 +107,44 @@ impl State {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_follower_that_is_cut_off_again_and_again_knows_what_the_lists_tell() {
-    let seed = 0x5e4d_0005;
     let talk = Talk::start();
     let bob = talk.server.user("bob@example.com");
     let mut others = Events::open(bob.request("GET", "/api/v1/events")).await;
     others.next_of("reset").await;
     let proxy = Proxy::to(&talk.server);
     let follower = talk.ada.through(&proxy.base());
+    let figures = prove(0x5e4d_0005, follower, [&talk.ada, &talk.ada]).await;
+    let own = Chat::new(&bob).await;
+    assert_eq!(id(&others.next().await.unwrap().json()), own.id);
+    println!("change_feed {figures} others=0");
+}
+
+/// Lets two clients do this and that while another one follows, whose way breaks; proves that it
+/// knows in the end what the lists tell, and gives the figures.
+pub(crate) async fn prove(seed: u64, follower: Client, writers: [&Client; 2]) -> String {
     let follower = tokio::spawn(follow(follower, StdRng::seed_from_u64(seed)));
     let mut clients = JoinSet::new();
-    for client in 1..=2 {
-        let random = StdRng::seed_from_u64(seed ^ client);
-        clients.spawn(operate(talk.ada.clone(), random));
+    for (client, number) in writers.into_iter().zip(1..) {
+        let random = StdRng::seed_from_u64(seed ^ number);
+        clients.spawn(operate(client.clone(), random));
     }
+    let [writer, _] = writers;
     for chat in clients.join_all().await.concat() {
         // Those that were deleted have none.
         let path = chat.path("/replies");
         loop {
-            let open = talk.ada.get(&path).await;
+            let open = writer.get(&path).await;
             if open.status == 404 || open.body["data"]["replies"] == json!([]) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
-    talk.chat().await.change(json!({ "name": LAST })).await;
+    let last = Chat::new(writer).await;
+    last.change(json!({ "name": LAST })).await;
     let (state, changes, reconnects) = follower.await.unwrap();
-    let listed = State::listed(&talk.ada, state.replies.values()).await;
+    let listed = State::listed(writer, state.replies.values()).await;
     let differences = state.differences(&listed);
-    let own = Chat::new(&bob).await;
-    assert_eq!(id(&others.next().await.unwrap().json()), own.id);
-    println!(
-        "change_feed operations={} changes={changes} reconnects={reconnects} chats={} messages={} \
-         replies={} differences={} others=0",
-        2 * OPERATIONS,
-        state.chats.len(),
-        state.messages.len(),
-        state.replies.len(),
-        differences.len()
-    );
     assert_eq!(differences, Vec::<String>::new());
     // Every answer that is kept is one of the replies that it was told of.
     let answers = state
@@ -157,6 +156,15 @@ async fn a_follower_that_is_cut_off_again_and_again_knows_what_the_lists_tell() 
         reconnects > 20 && changes > OPERATIONS,
         "too little happened"
     );
+    format!(
+        "operations={} changes={changes} reconnects={reconnects} chats={} messages={} replies={} \
+         differences={}",
+        2 * OPERATIONS,
+        state.chats.len(),
+        state.messages.len(),
+        state.replies.len(),
+        differences.len()
+    )
 }
 
 /// Follows the changes up to the last one; gives what it knows then, and how it came to it.

@@ -72,16 +72,18 @@ def seed(server, sessions=SESSIONS):
     server.first_spare = sessions + 1
 
 
-def run(server, operation, connections, seconds):
+def run(server, operation, connections, seconds, tokens=None):
+    """Asks with the server's token, or with those of a file, which take turns by the session."""
     method, path, body = OPERATIONS[operation]
     each = operation == "delete"
-    order = ("each", server.first_spare, server.last) if each else ("any", 1, SESSIONS)
+    order = ("each", server.first_spare, server.last) if each else ("any", server.first, server.first + SESSIONS - 1)
     threads = min(connections, 2)
     command = ["wrk", "-t", threads, "-c", connections, "-d", seconds, "--timeout", 10]
     command += ["-s", Path(__file__).with_name("requests.lua")]
     for name, value in headers(server).items():
         command += ["-H", f"{name}: {value}"]
     command += [f"http://127.0.0.1:{server.port}", "--", method, path, body, *order, threads]
+    command += [tokens] if tokens else []
 
     cpu = server.cpu_seconds()
     done = subprocess.run(

@@ -1,7 +1,8 @@
--- wrk ... URL -- METHOD PATH BODY any|each FIRST LAST THREADS
+-- wrk ... URL -- METHOD PATH BODY any|each FIRST LAST THREADS [TOKENS]
 --
 -- Sends one request over and over. A PATH with {id} in it takes session numbers from FIRST to LAST:
--- any of them, or each of them once, shared out over the threads. Writes a line of JSON at the end.
+-- any of them, or each of them once, shared out over the threads. TOKENS is a file with tokens of many
+-- accounts, one on each line, that take turns by the number. Writes a line of JSON at the end.
 
 local threads = {}
 
@@ -11,10 +12,20 @@ function setup(thread)
 end
 
 function init(args)
-   local method, path, body, order, first, last, count = unpack(args)
+   local method, path, body, order, first, last, count, file = unpack(args)
    first, last, count = tonumber(first), tonumber(last), tonumber(count)
 
+   local tokens = {}
+   if file then
+      for token in io.lines(file) do
+         tokens[#tokens + 1] = token
+      end
+   end
+
    local function written(id)
+      if file then
+         wrk.headers["Authorization"] = "Bearer " .. tokens[id % #tokens + 1]
+      end
       return wrk.format(method, (path:gsub("{id}", id)), nil, body)
    end
 

@@ -37,6 +37,8 @@ class Server:
             self.port = free.getsockname()[1]
         self.command = [str(part).format(address=f"127.0.0.1:{self.port}") for part in command]
         self.ready_path = ready_path
+        # Sessions that stay are numbered from here on.
+        self.first = 1
         # Session numbers from `first_spare` to `last` are there to be deleted.
         self.first_spare = self.last = 0
 
@@ -118,6 +120,12 @@ def chatkeep(folder, settings=""):
     token = command("token", "create", "bench@example.com").strip()
     serve = [CHATKEEP, "serve", "--data-dir", folder, "--listen", "{address}"]
     return Server("chatkeep", serve, "/readyz", token, folder)
+
+
+def node(name, folder, database, bus):
+    """One of the nodes that share a database; its settings are in the folder."""
+    serve = [CHATKEEP, "serve", "--database-url", database, "--bus", bus, "--listen", "{address}"]
+    return Server(name, serve, "/readyz", "none", folder)
 
 
 def handwritten(folder):

@@ -38,6 +38,22 @@ pub fn request(method: &str, path: &str, headers: &str, body: &str) -> String {
     )
 }
 
+/// Tokens of many accounts: they take turns by the numbers of the sessions.
+pub struct Tokens(Vec<String>);
+
+impl Tokens {
+    /// One on each line of a file.
+    pub fn read(path: &str) -> Result<Self> {
+        let text = std::fs::read_to_string(path)?;
+        Ok(Self(text.lines().map(str::to_owned).collect()))
+    }
+
+    /// A server, as the account asks it that has this session.
+    pub fn server(&self, address: &str, session: usize) -> Server {
+        Server::new(address, &self.0[session % self.0.len()])
+    }
+}
+
 /// A connection that is kept open.
 pub struct Http {
     connection: TcpStream,
@@ -74,6 +90,7 @@ impl Http {
                 return Err(String::from_utf8_lossy(line).into());
             }
             if let Some(taken) = take(line)? {
+                self.buffer.drain(..from);
                 return Ok(Some(taken));
             }
         }

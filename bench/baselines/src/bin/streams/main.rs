@@ -1,4 +1,4 @@
-//! The load of `bench/replies`, and the provider behind it: one process, so that a token's text can
+//! The load of `bench/replies` and `bench/cluster`, and the provider behind it: one process, so that a token's text can
 //! tell when it was written and whoever reads it knows how old it is.
 //!
 //! `streams PROVIDER_PORT` and
@@ -8,26 +8,32 @@
 //! - `watch ADDRESS TOKEN FIRST_SESSION SESSIONS REPLIES_EACH WATCHERS`: many who watch replies that
 //!   stall; before it opens and before it closes the streams it waits for a line of its input;
 //! - `idle ADDRESS PATH CONNECTIONS`: connections that are kept open after one request, until a line;
+//! - `across ADDRESS ADDRESS TOKENS FIRST_SESSION REPLIES WORDS`: as `chatkeep`, of many accounts whose
+//!   tokens are lines of a file; asked at the first address and watched at the second one;
+//! - `rate ADDRESS,… TOKENS FIRST_SESSION SESSIONS CONNECTIONS WORDS SECONDS`: short replies, one after
+//!   the other on each connection;
 //! - `get ADDRESS TOKEN TIMES PATH…`: requests one after the other, the paths taking turns.
 //!
 //! Each prints a line of JSON, with times in microseconds. Whatever goes wrong ends it with an error.
 
 mod client;
 mod provider;
+mod rate;
 mod reply;
 mod watch;
 
 use std::error::Error;
 use std::sync::LazyLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 
-use client::{Http, Server};
+use client::{Http, Server, Tokens};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-const USAGE: &str = "usage: streams PROVIDER_PORT direct|chatkeep|watch|idle|get …; see main.rs";
+const USAGE: &str =
+    "usage: streams PROVIDER_PORT direct|chatkeep|watch|idle|across|rate|get …; see main.rs";
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -57,6 +63,41 @@ async fn main() -> Result<()> {
         }
         ["idle", address, path, connections] => {
             watch::idle(Server::new(address, "none"), path, connections.parse()?).await
+        }
+        ["across", asked, watched, tokens, first, replies, words] => {
+            let nodes = reply::Nodes {
+                asked: (*asked).to_owned(),
+                watched: (*watched).to_owned(),
+                tokens: Tokens::read(tokens)?,
+                first: first.parse()?,
+            };
+            reply::measure(
+                reply::Source::Nodes(nodes),
+                replies.parse()?,
+                words.parse()?,
+            )
+            .await
+        }
+        [
+            "rate",
+            nodes,
+            tokens,
+            first,
+            sessions,
+            connections,
+            words,
+            seconds,
+        ] => {
+            let load = rate::Load {
+                nodes: nodes.split(',').map(str::to_owned).collect(),
+                tokens: Tokens::read(tokens)?,
+                first: first.parse()?,
+                sessions: sessions.parse()?,
+                connections: connections.parse()?,
+                words: words.parse()?,
+                time: Duration::from_secs(seconds.parse()?),
+            };
+            rate::measure(load).await
         }
         ["get", address, token, times, paths @ ..] => {
             get(Server::new(address, token), times.parse()?, paths).await

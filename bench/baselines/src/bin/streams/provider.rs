@@ -23,6 +23,7 @@ const STOP: &str =
 /// The last event.
 pub const DONE: &str = "data: [DONE]";
 const STALL: &str = "and stall";
+const AT_ONCE: &str = "at once";
 
 /// What makes the model write `tokens` tokens, and maybe never end after them.
 pub fn prompt(tokens: usize, stall: bool) -> String {
@@ -30,12 +31,28 @@ pub fn prompt(tokens: usize, stall: bool) -> String {
     format!("write {tokens} tokens {stall}")
 }
 
-fn read_prompt(body: &[u8]) -> Result<(usize, bool)> {
+/// What makes the model write `tokens` tokens as fast as it can.
+pub fn hasty_prompt(tokens: usize) -> String {
+    format!("write {tokens} tokens {AT_ONCE}")
+}
+
+/// What a prompt asks for.
+struct Wanted {
+    tokens: usize,
+    stall: bool,
+    at_once: bool,
+}
+
+fn read_prompt(body: &[u8]) -> Result<Wanted> {
     let body = std::str::from_utf8(body)?;
     // The last one is the question, those before it are the session.
     let (_, prompt) = body.rsplit_once("write ").ok_or("no prompt")?;
     let (tokens, rest) = prompt.split_once(' ').ok_or("no number")?;
-    Ok((tokens.parse()?, rest.contains(STALL)))
+    Ok(Wanted {
+        tokens: tokens.parse()?,
+        stall: rest.contains(STALL),
+        at_once: rest.contains(AT_ONCE),
+    })
 }
 
 pub async fn serve(listener: TcpListener) {
@@ -66,17 +83,19 @@ async fn answer(mut connection: TcpStream) -> Result<()> {
                 return Ok(());
             }
         }
-        let (tokens, stall) = read_prompt(&buffer[head + 4..end])?;
+        let wanted = read_prompt(&buffer[head + 4..end])?;
         buffer.clear();
 
         connection.write_all(HEAD.as_bytes()).await?;
         let mut every = interval(TOKEN_EVERY);
-        for number in 0..tokens {
-            every.tick().await;
+        for number in 0..wanted.tokens {
+            if !wanted.at_once {
+                every.tick().await;
+            }
             let token = format!("{BEFORE_TOKEN}{number}@{} {AFTER_TOKEN}", now());
             connection.write_all(chunk(&token).as_bytes()).await?;
         }
-        if stall {
+        if wanted.stall {
             pending::<()>().await;
         }
         let rest = [chunk(STOP), chunk(&format!("{DONE}\n\n")), chunk("")];

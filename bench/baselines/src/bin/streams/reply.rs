@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::client::{Http, Server, request};
+use crate::client::{Http, Server, Tokens, header, request};
 use crate::{Result, now, provider, quantile};
 
 /// The replies begin one after the other within this time: it is about many that run, and not about
@@ -19,7 +19,20 @@ pub enum Source {
     Provider(String),
     /// A server, and the first of the sessions in which it is asked.
     Chatkeep(Server, usize),
+    /// Two nodes: who asks the first one watches at the second one.
+    Nodes(Nodes),
 }
+
+pub struct Nodes {
+    pub asked: String,
+    pub watched: String,
+    pub tokens: Tokens,
+    /// The first of the sessions.
+    pub first: usize,
+}
+
+/// What is left out of a reply that is watched at another node: it was there before its watcher.
+const BEFORE_WATCHED: usize = 10;
 
 /// The times of one reply.
 struct Times {
@@ -60,35 +73,35 @@ fn summary(mut times: Vec<u64>) -> String {
 }
 
 impl Source {
-    fn address(&self) -> &str {
-        match self {
-            Self::Provider(address) => address,
-            Self::Chatkeep(server, _) => &server.address,
-        }
-    }
-
-    fn request(&self, number: usize, tokens: usize) -> String {
+    /// Asks for a reply; gives the connection on which it comes, and when that was asked on it.
+    async fn ask(&self, number: usize, tokens: usize) -> Result<(Http, u64)> {
         let prompt = provider::prompt(tokens, false);
-        match self {
-            Self::Provider(_) => {
+        let (address, request) = match self {
+            Self::Provider(address) => {
                 let body = format!(
                     r#"{{"model":"bench","messages":[{{"role":"user","content":"{prompt}"}}],"stream":true}}"#
                 );
-                request("POST", "/v1/chat/completions", "", &body)
+                let request = request("POST", "/v1/chat/completions", "", &body);
+                (address, request)
             }
             Self::Chatkeep(server, first) => {
                 let path = format!("/api/v1/chat/{}/replies", first + number);
                 let body = format!(r#"{{"prompt":"{prompt}","stream":true}}"#);
-                server.request("POST", &path, &body)
+                (&server.address, server.request("POST", &path, &body))
             }
-        }
+            Self::Nodes(nodes) => (&nodes.watched, nodes.begin(number, &prompt).await?),
+        };
+        let mut http = Http::connect(address).await?;
+        let start = now();
+        http.send(&request).await?;
+        Ok((http, start))
     }
 
     /// How a line with text begins, and the line of a good end.
     fn marks(&self) -> (&'static str, &'static str) {
         match self {
             Self::Provider(_) => (provider::BEFORE_TOKEN, provider::DONE),
-            Self::Chatkeep(..) => (
+            Self::Chatkeep(..) | Self::Nodes(_) => (
                 r#"data: {"text":""#,
                 r#"data: {"status":"done","reason":"stop"}"#,
             ),
@@ -98,10 +111,7 @@ impl Source {
     /// Reads a reply, and makes sure that each token comes once and in order.
     async fn read(&self, number: usize, tokens: usize) -> Result<Times> {
         let (before_text, end) = self.marks();
-        let request = self.request(number, tokens);
-        let mut http = Http::connect(self.address()).await?;
-        let start = now();
-        http.send(&request).await?;
+        let (mut http, start) = self.ask(number, tokens).await?;
         let mut first = None;
         let mut ages = Vec::with_capacity(tokens);
         let mut ended = None;
@@ -129,12 +139,30 @@ impl Source {
                 })
                 .await?;
         }
+        let before = match self {
+            Self::Nodes(_) => BEFORE_WATCHED,
+            _ => 0,
+        };
         match first {
             Some(first) if ages.len() == tokens => Ok(Times {
                 first,
-                tokens: ages,
+                tokens: ages.split_off(before),
             }),
             _ => Err(format!("{} of {tokens} tokens", ages.len()).into()),
         }
+    }
+}
+
+impl Nodes {
+    /// Lets a reply begin, and gives the request that watches it.
+    async fn begin(&self, number: usize, prompt: &str) -> Result<String> {
+        let session = self.first + number;
+        let server = self.tokens.server(&self.asked, session);
+        let body = format!(r#"{{"prompt":"{prompt}"}}"#);
+        let path = format!("/api/v1/chat/{session}/replies");
+        let mut http = Http::connect(&self.asked).await?;
+        let head = http.ask(&server.request("POST", &path, &body)).await?;
+        let path = format!("{}/events", header(&head, "location")?);
+        Ok(server.request("GET", &path, ""))
     }
 }

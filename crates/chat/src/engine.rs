@@ -139,7 +139,7 @@ impl Engine {
                 }
                 Ok(places) => {
                     for (owner, session) in places {
-                        self.wake(&owner, session);
+                        self.take_up(&owner, session);
                     }
                 }
                 Err(error) => {
@@ -158,23 +158,27 @@ impl Engine {
         self.tasks.wait().await;
     }
 
-    /// Sees to it that a session's replies are written.
+    /// Sees to it that a session's replies are written, on this node or on another one.
     pub(crate) fn wake(self: &Arc<Self>, owner: &Cuid, session: i64) {
-        if self.closing.is_cancelled() {
+        if !self.take_up(owner, session) {
             self.news.hand_over(owner, session);
-            return;
+        }
+    }
+
+    /// Has a session's replies written on this node; `false` if it is ending, or has no slot. Then they
+    /// stay queued, and are found again when what is stranded is looked for.
+    pub(crate) fn take_up(self: &Arc<Self>, owner: &Cuid, session: i64) -> bool {
+        if self.closing.is_cancelled() {
+            return false;
         }
         let place = (owner.clone(), session);
         let mut workers = lock(&self.workers);
         if let Some(worker) = workers.get_mut(&place) {
             worker.again = true;
-            return;
+            return true;
         }
-        // Without a slot the reply stays queued: another node may have one, or it is found again when
-        // it is looked for.
         let Ok(slot) = self.slots.clone().try_acquire_owned() else {
-            self.news.hand_over(owner, session);
-            return;
+            return false;
         };
         let (stop, stopped) = watch::channel(Vec::new());
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
@@ -196,6 +200,7 @@ impl Engine {
             drop(leave);
             drop(slot);
         });
+        true
     }
 
     /// Does something to its end, also when whoever waits for it goes: what follows a commit must

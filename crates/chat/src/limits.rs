@@ -67,8 +67,9 @@ pub const LOOK: Duration = Duration::from_secs(1);
 pub const LOOK_HEARING: Duration = Duration::from_secs(5);
 /// How often the tokens of those who watch are checked, unless something tells that one was withdrawn.
 pub const TOKENS_CHECKED: Duration = Duration::from_secs(2);
-/// How long a stream stays open while its token can't be checked.
-pub const TOKENS_UNCHECKED: Duration = Duration::from_secs(4);
+/// How long after the last check a stream stays open whose token can't be checked; that is seen when
+/// the next check fails.
+pub const TOKENS_UNCHECKED: Duration = Duration::from_secs(3);
 /// Rows that are asked for by their keys at once.
 pub const KEYS_LOOKED_UP: usize = 1_000;
 /// How long a deletion stays in the feed of changes.

@@ -16,9 +16,13 @@ pub(crate) async fn watch_rows(engine: Arc<Engine>) {
     let mut every = interval(limits::LOOK);
     let mut looked = Instant::now();
     loop {
-        every.tick().await;
-        if engine.news.is_hearing() && looked.elapsed() < limits::LOOK_HEARING {
-            continue;
+        tokio::select! {
+            _ = every.tick() => {
+                if engine.news.is_hearing() && looked.elapsed() < limits::LOOK_HEARING {
+                    continue;
+                }
+            }
+            () = engine.news.look.notified() => {}
         }
         looked = Instant::now();
         if let Err(error) = look(&engine).await {

@@ -20,6 +20,8 @@ pub(crate) struct Newsroom {
     pub(crate) tokens: Channels<Cuid, ()>,
     /// Told when a token may have been withdrawn.
     pub(crate) withdrawn: Notify,
+    /// Told when those who watch may have missed something.
+    pub(crate) look: Notify,
     bus: Arc<dyn Bus>,
 }
 
@@ -39,6 +41,7 @@ impl Newsroom {
             changes: Channels::new(1),
             tokens: Channels::new(1),
             withdrawn: Notify::new(),
+            look: Notify::new(),
             bus,
         }
     }
@@ -101,7 +104,10 @@ pub(crate) async fn listen(engine: Arc<Engine>) {
                 news.replies.tell(&(owner, reply), Live::Events(events));
             }
             Told::News(News::Changed(owner)) => news.changes.tell(&owner, None),
-            Told::News(News::Waiting { owner, session }) => engine.wake(&owner, session),
+            // Not told again: whoever else has room has heard it, too.
+            Told::News(News::Waiting { owner, session }) => {
+                engine.take_up(&owner, session);
+            }
             Told::News(News::Stop {
                 owner,
                 session,
@@ -109,12 +115,7 @@ pub(crate) async fn listen(engine: Arc<Engine>) {
             }) => engine.stop_here(&owner, session, &reply),
             Told::News(News::Withdrawn) => news.withdrawn.notify_one(),
             Told::Gap => {
-                for key in news.replies.keys() {
-                    news.replies.tell(&key, Live::Events(Arc::new([])));
-                }
-                for owner in news.changes.keys() {
-                    news.changes.tell(&owner, None);
-                }
+                news.look.notify_one();
                 news.withdrawn.notify_one();
             }
         }

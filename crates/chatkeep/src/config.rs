@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use ::config::{Config, Environment, File, FileFormat, Map, Source, Value, ValueKind};
@@ -25,7 +26,7 @@ pub struct Settings {
     /// A PostgreSQL database instead of it; empty for none.
     pub database_url: String,
     /// Connections to PostgreSQL that this process keeps at most.
-    pub database_connections: usize,
+    pub database_connections: NonZeroUsize,
     /// How nodes tell one another what is new.
     pub bus: String,
     /// Who may register.
@@ -147,16 +148,17 @@ fn written(value: &Value) -> String {
 /// A text without the password, if it is a URL with one: before the host, or among the parameters.
 fn masked(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
-        return text.to_owned();
+        let is_secret = text.contains("password");
+        return if is_secret { "***" } else { text }.to_owned();
     };
-    let (rest, parameters) = rest.split_once('?').unwrap_or((rest, ""));
-    let rest = match rest
-        .rsplit_once('@')
-        .map(|(login, place)| (login.split_once(':'), place))
-    {
-        Some((Some((user, _)), place)) => format!("{user}:***@{place}"),
-        _ => rest.to_owned(),
+    // Whatever is odd about it: what stands before the last @ may be a password.
+    let (login, place) = rest.rsplit_once('@').unwrap_or(("", rest));
+    let login = match login.split_once(':') {
+        Some((user, _)) => format!("{user}:***@"),
+        None if login.is_empty() => String::new(),
+        None => format!("{login}@"),
     };
+    let (place, parameters) = place.split_once('?').unwrap_or((place, ""));
     let parameters = parameters
         .split('&')
         .filter(|parameter| !parameter.is_empty());
@@ -166,7 +168,7 @@ fn masked(text: &str) -> String {
     });
     let parameters = parameters.collect::<Vec<_>>().join("&");
     let mark = if parameters.is_empty() { "" } else { "?" };
-    format!("{scheme}://{rest}{mark}{parameters}")
+    format!("{scheme}://{login}{place}{mark}{parameters}")
 }
 
 fn merged(cli: &Cli) -> anyhow::Result<Config> {
@@ -258,6 +260,8 @@ mod tests {
         let url = "postgres://db/chat?user=ada&password=s3cret&sslmode=require";
         let shown = "postgres://db/chat?user=ada&password=***&sslmode=require";
         assert_eq!(masked(url), shown);
+        assert_eq!(masked("nats://me:s3?cret@host"), "nats://me:***@host");
+        assert_eq!(masked("host=db password=s3cret"), "***");
         for plain in [
             "postgres://ada@db/chat",
             "nats://db",

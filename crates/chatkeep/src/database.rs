@@ -48,7 +48,7 @@ async fn open(
         now: WallClock.now(),
         observer,
         roots: providers::trusted_roots(),
-        connections: settings.database_connections,
+        connections: settings.database_connections.get(),
         lease_clock: LeaseClock::Database,
     };
     Ok(store::open(&named(settings)?, options).await?)

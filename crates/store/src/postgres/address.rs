@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
-/// How long a connection to one host may take to be made, unless the URL says otherwise.
+/// How long connecting may take over all hosts, unless the URL says otherwise.
 const CONNECT_TIME: Duration = Duration::from_secs(3);
 /// How long a host may answer nothing at all, before its connections are given up.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -46,7 +46,9 @@ impl Address {
             return Err(InvalidAddress::Unreadable);
         }
         let mut config: Config = start.parse().map_err(|_| InvalidAddress::Unreadable)?;
-        config.connect_timeout(CONNECT_TIME);
+        // Of several hosts those that are gone are tried first, and all within the time of a call.
+        let time = CONNECT_TIME / config.get_hosts().len().max(1) as u32;
+        config.connect_timeout(time);
         let (mut root, mut prepares) = (None, true);
         for (name, value) in form_urlencoded::parse(parameters.as_bytes()) {
             let wrong = || InvalidAddress::Parameter(name.to_string());

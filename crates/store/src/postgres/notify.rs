@@ -18,7 +18,7 @@ use rustls::RootCertStore;
 use tokio::sync::{Notify as Signal, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tokio_postgres::{AsyncMessage, Client};
+use tokio_postgres::{AsyncMessage, Client, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::Address;
@@ -34,6 +34,8 @@ const HEARD: usize = 4_096;
 const GATHERED: Duration = Duration::from_millis(10);
 /// How often something is sent when there is no news, to see that the way is open.
 const PROBE: Duration = Duration::from_secs(2);
+/// How long a connection may take until it hears; a host may take it and then say nothing.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// How long a sending may take before the connection is given up.
 const SEND_TIME: Duration = Duration::from_secs(3);
 /// How long to wait before the next connection is tried.
@@ -179,6 +181,8 @@ async fn drive(link: Arc<Link>, address: Address, tls: MakeRustlsConnect) {
             tracing::warn!(%error, "other nodes can't be heard");
         }
         link.is_up.store(false, Ordering::Relaxed);
+        // What was about to be told may be lost.
+        link.lose();
         sleep(PAUSE).await;
     }
 }
@@ -188,33 +192,46 @@ async fn serve(
     address: &Address,
     tls: MakeRustlsConnect,
 ) -> Result<(), tokio_postgres::Error> {
+    let connecting = timeout(CONNECT_TIME, connect(link, address, tls));
+    let Ok(connected) = connecting.await else {
+        return Ok(());
+    };
+    let (client, notify, mut hearing) = connected?;
+    link.is_up.store(true, Ordering::Relaxed);
+    link.miss();
+    tokio::select! {
+        sent = send(link, &client, &notify) => sent,
+        _ = hearing.join_next() => Ok(()),
+    }
+}
+
+async fn connect(
+    link: &Arc<Link>,
+    address: &Address,
+    tls: MakeRustlsConnect,
+) -> Result<(Client, Statement, JoinSet<()>), tokio_postgres::Error> {
     let (client, driver) = dial(address, tls).await?;
     let mut hearing = JoinSet::new();
     hearing.spawn(listen(link.clone(), driver));
     // The connection is nobody else's, so this holds for all that is told.
     let setup = "SET synchronous_commit = off; LISTEN chatkeep";
     client.batch_execute(setup).await?;
-    link.is_up.store(true, Ordering::Relaxed);
-    link.miss();
-    tokio::select! {
-        sent = send(link, &client) => sent,
-        _ = hearing.join_next() => Ok(()),
-    }
+    let notify = client.prepare("SELECT pg_notify('chatkeep', $1)").await?;
+    Ok((client, notify, hearing))
 }
 
 /// Tells what waits, over and over; with nothing to tell it sees that the way is open.
-async fn send(link: &Link, client: &Client) -> Result<(), tokio_postgres::Error> {
-    let notify = client.prepare("SELECT pg_notify('chatkeep', $1)").await?;
+async fn send(
+    link: &Link,
+    client: &Client,
+    notify: &Statement,
+) -> Result<(), tokio_postgres::Error> {
     loop {
         // Nothing to tell is no reason to say nothing.
         let _ = timeout(PROBE, link.something_told.notified()).await;
         sleep(GATHERED).await;
         for payload in link.payloads() {
-            let sent = timeout(SEND_TIME, client.execute(&notify, &[&payload])).await;
-            if !matches!(sent, Ok(Ok(_))) {
-                link.lose();
-            }
-            match sent {
+            match timeout(SEND_TIME, client.execute(notify, &[&payload])).await {
                 Ok(sent) => drop(sent?),
                 // Nobody answers: a new connection may fare better.
                 Err(_) => return Ok(()),

@@ -16,7 +16,7 @@ use super::failure::{Failure, Result, Twice};
 use crate::CommitObserver;
 
 /// How long a call may take in all: waiting for a connection, its work, and further tries.
-pub(super) const STORE_WAIT: Duration = Duration::from_secs(5);
+const STORE_WAIT: Duration = Duration::from_secs(5);
 /// How long a call waits before it tries again, while the database is away.
 const PAUSE: Duration = Duration::from_millis(100);
 

@@ -1,12 +1,13 @@
 use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
 
 use chat::contracts::StoreError;
 use chat::types::Cuid;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
-use super::pool::STORE_WAIT;
-
+/// How long a change waits for its turn.
+const TURN_WAIT: Duration = Duration::from_millis(2_500);
 /// Owners that share a turn wait for each other needlessly; there are many more turns than connections.
 const TURNS: usize = 4_096;
 
@@ -27,10 +28,10 @@ impl Turns {
         }
     }
 
-    /// Waits for the turn of a change to what `owner` has, for as long as a call may take.
+    /// Waits for the turn of a change to what `owner` has.
     pub(super) async fn of(&self, owner: &Cuid) -> Result<MutexGuard<'_, ()>, StoreError> {
         let turn = self.hasher.hash_one(owner) as usize % TURNS;
-        let turn = timeout(STORE_WAIT, self.turns[turn].lock()).await;
+        let turn = timeout(TURN_WAIT, self.turns[turn].lock()).await;
         turn.map_err(|_| StoreError::Unavailable("too much waits to be changed".into()))
     }
 }

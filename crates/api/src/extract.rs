@@ -69,7 +69,7 @@ async fn read(body: Body) -> Result<Bytes, Fault> {
     Ok(bytes.freeze())
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     // Serde would take an array for the fields of a struct in their order.
     if bytes.trim_ascii_start().starts_with(b"[") {
         return Err(Fault::invalid("body", "is not a JSON object"));
@@ -89,14 +89,21 @@ fn refusal(error: serde_path_to_error::Error<serde_json::Error>) -> Fault {
     }
 }
 
-/// Names the field: the path to it, or the name that serde misses or has met twice.
+/// Names the field: the path to it, or the name that serde misses or has met twice. If it is none of
+/// some words, these are named too.
 fn at_fault<E: ToString>(whole: &str, error: &serde_path_to_error::Error<E>) -> Fault {
     let text = error.inner().to_string();
     let path = error.path().to_string();
     let named = |problem| text.strip_prefix(problem)?.split('`').next();
-    let (name, reason) = match (named("missing field `"), named("duplicate field `")) {
-        (Some(name), _) => (name, "is required".to_owned()),
-        (_, Some(name)) => (name, "is there twice".to_owned()),
+    let words = |text: &str| {
+        let words = text.rsplit_once("expected one of ")?.1;
+        Some(words.split(" at line ").next()?.replace('`', ""))
+    };
+    let words = text.strip_prefix("unknown variant `").and_then(words);
+    let (name, reason) = match (named("missing field `"), named("duplicate field `"), words) {
+        (Some(name), ..) => (name, "is required".to_owned()),
+        (_, Some(name), _) => (name, "is there twice".to_owned()),
+        (.., Some(words)) => ("", format!("must be one of: {words}")),
         _ => ("", format!("is not what it should be: {text}")),
     };
     let field = match (path.as_str(), name) {
@@ -145,7 +152,11 @@ fn once(parts: &Parts, body: &[u8]) -> Result<Option<Once>, Fault> {
         )
     })?;
     let request = fingerprint(parts, body);
-    Ok(Some(Once { key, request }))
+    Ok(Some(Once {
+        key,
+        request,
+        is_first: false,
+    }))
 }
 
 fn fingerprint(parts: &Parts, body: &[u8]) -> Fingerprint {

@@ -51,6 +51,7 @@ impl Fault {
                 Error::AlreadyExpired
                 | Error::NoSuchHead
                 | Error::NoSuchParent { .. }
+                | Error::NoSuchCall { .. }
                 | Error::NoSuchPrompt
                 | Error::UnknownModel => StatusCode::BAD_REQUEST,
                 Error::RegistrationClosed | Error::NoGuests => StatusCode::FORBIDDEN,

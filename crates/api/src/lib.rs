@@ -7,6 +7,7 @@
 //! - [`chat_sessions`] and [`v1`]: the dialects; each begins with its route table.
 //! - [`operating`] and [`pages`]: health, metrics, and what a browser is shown.
 //! - [`auth`] and [`extract`]: what handlers take. [`fault`]: what they refuse with.
+//! - [`tools`]: what replies are asked for with, checked for every dialect.
 //! - [`route`] and [`openapi`]: a route, and the document made of all of them.
 
 mod answer;
@@ -27,6 +28,7 @@ mod route;
 mod schema;
 mod sse;
 mod time;
+mod tools;
 mod v1;
 
 use std::sync::Arc;

@@ -8,6 +8,8 @@ pub(crate) const NO_NUL: &str = r"^[^\x00]*$";
 pub(crate) const CUID: &str = "^c[0-9a-z]{7,31}$";
 /// [`SessionKey`](chat::types::SessionKey).
 pub(crate) const SESSION_KEY: &str = "^([0-9]{1,16}|c[0-9a-z]{7,31})$";
+/// [`ToolName`](chat::types::ToolName).
+pub(crate) const TOOL_NAME: &str = "^[A-Za-z0-9_-]{1,64}$";
 /// A cursor that this server made: 16 bytes in base64url.
 pub(crate) const CURSOR: &str = "^[A-Za-z0-9_-]{21}[AQgw]$";
 /// As [`CURSOR`], of 8 bytes.

@@ -16,6 +16,7 @@ use crate::lock::lock;
 use crate::models::Models;
 use crate::news::Newsroom;
 use crate::nodes::ThisNode;
+use crate::passing::Answers;
 use crate::types::{Cuid, CuidMint, Node, NumberedEvent, Timestamp};
 use crate::{lookout, news, nodes, reply_task};
 
@@ -35,6 +36,8 @@ pub(crate) struct Engine {
     pub(crate) streams: Arc<Semaphore>,
     /// A place for each title that is being made.
     pub(crate) naming: Arc<Semaphore>,
+    /// What is passed on without being kept.
+    pub(crate) answers: Answers,
     tasks: TaskTracker,
     workers: Mutex<HashMap<Place, Worker>>,
     numbers: AtomicU64,
@@ -99,6 +102,7 @@ impl Engine {
             closing: CancellationToken::new(),
             streams: Arc::new(Semaphore::new(limits::STREAMS)),
             naming: Arc::new(Semaphore::new(limits::TITLES_AT_ONCE)),
+            answers: Answers::default(),
             tasks: TaskTracker::new(),
             workers: Mutex::default(),
             numbers: AtomicU64::new(0),

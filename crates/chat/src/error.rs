@@ -42,8 +42,14 @@ pub enum Error {
         /// The new one's place among those that came together.
         at: usize,
     },
-    /// The session has no such message of a person's to reply to.
-    #[error("parentId is no message of a user in this chat")]
+    /// Nothing that a message follows makes the call that it brings an output of.
+    #[error("callId is no call of the message that this one follows")]
+    NoSuchCall {
+        /// The message's place among those that came together.
+        at: usize,
+    },
+    /// The session has no such message of a person's or a tool's to reply to.
+    #[error("parentId is no message of a user or a tool in this chat")]
     NoSuchPrompt,
     /// The server has no model of that name.
     #[error("model is none of this server's models")]

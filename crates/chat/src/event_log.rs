@@ -59,7 +59,7 @@ pub(crate) async fn run(
 
 fn large(entry: &Entry) -> bool {
     let lengths = entry.append.events.iter().map(|event| match &event.event {
-        Event::Delta(delta) => delta.as_str().len(),
+        Event::Delta(delta) => delta.size(),
         _ => 0,
     });
     lengths.sum::<usize>() >= limits::DELTA_BYTES

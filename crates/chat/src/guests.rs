@@ -11,7 +11,7 @@ use crate::contracts::{Clock, Piece, Question, Turn};
 use crate::error::Error;
 use crate::limits;
 use crate::sign_in_limits::{Tries, network};
-use crate::types::{Delta, MessageRole, MessageText};
+use crate::types::{Delta, MessageRole, MessageText, ModelOptions};
 
 /// How guests are let in.
 pub(crate) struct Guests {
@@ -53,11 +53,11 @@ impl Chat {
         let question = Question {
             model: model.name.as_str().to_owned(),
             system: String::new(),
-            messages: vec![Turn {
-                role: MessageRole::User,
-                text: prompt.as_str().to_owned(),
-            }],
-            max_output_tokens: model.max_output_tokens,
+            messages: vec![Turn::saying(MessageRole::User, prompt.as_str())],
+            options: ModelOptions {
+                max_output_tokens: model.max_output_tokens,
+                ..ModelOptions::default()
+            },
         };
         let pieces = model.provider.ask(question).await;
         let pieces = pieces.map_err(Error::ReplyFailed)?;

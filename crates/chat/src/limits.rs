@@ -18,6 +18,20 @@ pub const PASSWORD_CHARS: usize = 128;
 pub const MESSAGE_CHARS: usize = 262_144;
 /// Characters of a model's name.
 pub const MODEL_NAME_CHARS: usize = 200;
+/// Characters of a tool's name.
+pub const TOOL_NAME_CHARS: usize = 64;
+/// Characters of what a call of a tool is known by.
+pub const CALL_ID_CHARS: usize = 256;
+/// Tools that a model is told of.
+pub const TOOLS: usize = 128;
+/// Characters of what a client calls a session.
+pub const EXTERNAL_ID_CHARS: usize = 200;
+/// Pairs of metadata.
+pub const METADATA_PAIRS: usize = 16;
+/// Characters of a key of metadata.
+pub const METADATA_KEY_CHARS: usize = 64;
+/// Characters of a value of metadata.
+pub const METADATA_VALUE_CHARS: usize = 512;
 /// Messages that are appended at once.
 pub const MESSAGES_APPENDED: usize = 100;
 
@@ -82,6 +96,13 @@ pub const GUESTS_PER_ADDRESS: (u32, Duration) = (10, Duration::from_secs(6));
 pub const GUESTS_AT_ONCE: usize = 64;
 /// How long a request that wants a whole answer waits for its end.
 pub const ANSWER_TIME: Duration = Duration::from_mins(1);
+/// How long a request waits for an answer whose client expects it whole: as long as a provider may take
+/// for it by default, and a little more.
+pub const WHOLE_ANSWER_TIME: Duration = Duration::from_secs(630);
+/// Answers that are written at the same time without being kept.
+pub const PASSING: usize = 4_096;
+/// How long an answer that is not kept waits for a retry of the request whose connection broke.
+pub const RETRY_AWAITED: Duration = Duration::from_secs(10);
 /// How long a request that stops a reply waits for its end.
 pub const STOP_TIME: Duration = Duration::from_secs(5);
 

@@ -6,39 +6,51 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::chat::Chat;
-use crate::contracts::{Begun, Interrupted, NewReply, Prompt, Stopped};
+use crate::contracts::{Begun, InSession, Interrupted, NewReply, Prompt, Stopped};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits;
+use crate::messages::MessageDraft;
 use crate::models::Model;
+use crate::sessions::SessionDraft;
 use crate::types::{
-    Caller, Cuid, Delta, Event, MessageText, ModelName, Once, Parent, Part, Reply, SessionKey,
-    Span, UsageReport, WhenBusy,
+    Caller, Cuid, Delta, Event, ModelName, Once, Reply, ReplyOptions, SessionKey, Span,
+    UsageReport, WhenBusy,
 };
 use crate::watch::Watch;
 
 /// A reply that somebody wants.
 #[derive(Clone, Debug)]
 pub struct ReplyDraft {
+    /// In which session.
+    pub session: WantedSession,
     /// What is to be answered.
     pub prompt: PromptDraft,
     /// Who is to write it; `None` for the session's model.
     pub model: Option<ModelName>,
     /// What happens if the session has another one that has not ended.
     pub when_busy: WhenBusy,
+    /// What is wanted beyond an answer.
+    pub options: ReplyOptions,
+    /// See [`Reply::hidden`].
+    pub hidden: bool,
+}
+
+/// The session that somebody wants a reply in.
+#[derive(Clone, Debug)]
+pub enum WantedSession {
+    /// One that is there.
+    Existing(SessionKey),
+    /// A new one; or the one that the caller's clients call so already.
+    New(SessionDraft),
 }
 
 /// What is to be answered.
 #[derive(Clone, Debug)]
 pub enum PromptDraft {
-    /// Something new.
-    New {
-        /// What it follows.
-        parent: Parent,
-        /// What it says.
-        text: MessageText,
-    },
-    /// A person's message that is there already, once more.
+    /// Something new: the last of these messages, one at least; those before it come before it.
+    New(Vec<MessageDraft>),
+    /// A person's message, or a tool's, that is there already.
     Existing(Cuid),
 }
 
@@ -46,25 +58,26 @@ impl Chat {
     /// Accepts a reply, which is on disk then and will be written, whoever watches. With the key
     /// of an earlier one it is that one.
     ///
-    /// Errors: [`Error::NotFound`], [`Error::NoSuchParent`], [`Error::NoSuchPrompt`],
-    /// [`Error::UnknownModel`], [`Error::NoModels`], [`Error::SessionBusy`], [`Error::QueueFull`],
-    /// [`Error::KeyReused`].
+    /// Errors: [`Error::NotFound`], [`Error::NoSuchParent`], [`Error::NoSuchCall`],
+    /// [`Error::NoSuchPrompt`], [`Error::UnknownModel`], [`Error::NoModels`], [`Error::SessionBusy`],
+    /// [`Error::QueueFull`], [`Error::KeyReused`].
     pub async fn begin_reply(
         &self,
         caller: &Caller,
-        session: SessionKey,
         draft: ReplyDraft,
         once: Option<Once>,
     ) -> Result<Reply, Error> {
         // A retry is answered whatever models there are now, so the store looks at that first.
-        let model = self.model_for(caller, &session, draft.model).await;
+        let model = self.model_for(caller, &draft.session, draft.model).await;
         let now = self.clock.now();
+        let session = match draft.session {
+            WantedSession::Existing(key) => InSession::Existing(key),
+            WantedSession::New(draft) => {
+                InSession::New(Box::new(self.new_session(caller, draft, now)))
+            }
+        };
         let prompt = match draft.prompt {
-            PromptDraft::New { parent, text } => Prompt::New {
-                id: self.mint(now),
-                parent,
-                content: vec![Part::Text(text.as_str().to_owned())],
-            },
+            PromptDraft::New(messages) => Prompt::New(self.new_messages(messages, now)),
             PromptDraft::Existing(id) => Prompt::Existing(id),
         };
         let new = NewReply {
@@ -75,12 +88,15 @@ impl Chat {
             message: self.mint(now),
             model: model.as_ref().ok().cloned(),
             when_busy: draft.when_busy,
+            options: draft.options,
+            hidden: draft.hidden,
             created_at: now,
         };
         match self.engine.clone().accept(new, once).await? {
             Begun::Done { reply, .. } => Ok(reply),
             Begun::Missing => Err(Error::NotFound),
-            Begun::NoSuchParent => Err(Error::NoSuchParent { at: 0 }),
+            Begun::NoSuchParent(at) => Err(Error::NoSuchParent { at }),
+            Begun::NoSuchCall(at) => Err(Error::NoSuchCall { at }),
             Begun::NoSuchPrompt => Err(Error::NoSuchPrompt),
             Begun::NoModel => Err(model.err().unwrap_or(Error::NoModels)),
             Begun::Busy => Err(Error::SessionBusy),
@@ -93,22 +109,28 @@ impl Chat {
     async fn model_for(
         &self,
         caller: &Caller,
-        session: &SessionKey,
+        session: &WantedSession,
         named: Option<ModelName>,
     ) -> Result<ModelName, Error> {
         let models = &self.engine.models;
-        if let Some(name) = named {
-            return match models.find(&name) {
-                Some(_) => Ok(name),
-                None => Err(Error::UnknownModel),
-            };
-        }
-        // That the session is missing is for the store to say: it knows of retries too.
-        let session = self.store.session(caller.id(), session).await?;
-        let chosen = session.and_then(|session| session.model);
+        let chosen = match session {
+            _ if named.is_some() => None,
+            // That the session is missing is for the store to say: it knows of retries too.
+            WantedSession::Existing(key) => self.store.session(caller.id(), key).await?,
+            WantedSession::New(_) => None,
+        };
+        let chosen = chosen.and_then(|session| session.model);
         let chosen = chosen.filter(|name| models.find(name).is_some());
-        let first = || models.all().first().map(|model| model.name.clone());
-        chosen.or_else(first).ok_or(Error::NoModels)
+        Ok(self.model_named(named.or(chosen))?.name.clone())
+    }
+
+    /// The model of that name, or the server's first one.
+    pub(crate) fn model_named(&self, name: Option<ModelName>) -> Result<&Model, Error> {
+        let models = &self.engine.models;
+        match name {
+            Some(name) => models.find(&name).ok_or(Error::UnknownModel),
+            None => models.all().first().ok_or(Error::NoModels),
+        }
     }
 
     /// The models that replies can be written by, the default one first.
@@ -125,6 +147,28 @@ impl Chat {
     ) -> Result<Reply, Error> {
         let reply = self.store.reply(caller.id(), session, id).await?;
         reply.ok_or(Error::NotFound)
+    }
+
+    /// One of the caller's replies, wherever it is; with the key of its session. One that is hidden is
+    /// not found. Errors: [`Error::NotFound`].
+    pub async fn find_reply(
+        &self,
+        caller: &Caller,
+        id: &Cuid,
+    ) -> Result<(Reply, SessionKey), Error> {
+        let found = self.store.find_reply(caller.id(), id).await?;
+        let (reply, session) = found
+            .filter(|(reply, _)| !reply.hidden)
+            .ok_or(Error::NotFound)?;
+        Ok((reply, SessionKey::Number(session)))
+    }
+
+    /// Hides one of the caller's replies: it is seen in its session alone from then on.
+    /// Errors: [`Error::NotFound`].
+    pub async fn hide_reply(&self, caller: &Caller, id: &Cuid) -> Result<(), Error> {
+        let (owner, reply) = (caller.id().clone(), id.clone());
+        let is_hidden = self.store.hide_reply(owner, reply).await?;
+        is_hidden.then_some(()).ok_or(Error::NotFound)
     }
 
     /// The replies of one of the caller's sessions that have not ended, the next one first.

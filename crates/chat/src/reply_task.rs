@@ -10,6 +10,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
+use crate::context::Asked;
 use crate::contracts::{
     Append, Claim, EndOfAnswer, Finish, Finished, Kept, Piece, Pieces, Question, StoreError, Work,
 };
@@ -37,8 +38,10 @@ pub(crate) async fn write(
     let Some(ending) = writing.run(&work, stopped).await else {
         return;
     };
-    let done = ending.status == ReplyStatus::Done;
-    if writing.finish(ending).await && done {
+    // What a model says before it has called its tools tells too little.
+    let has_answered =
+        ending.status == ReplyStatus::Done && ending.reason != FinishReason::ToolCalls;
+    if writing.finish(ending).await && has_answered {
         titles::give(engine, owner, &work);
     }
 }
@@ -99,23 +102,18 @@ impl<'a> Writing<'a> {
                 self.commit(renew);
                 renew = false;
             }
-            let room = self
-                .waiting
-                .iter()
-                .map(|delta| delta.as_str().len())
-                .sum::<usize>()
-                < WAITING_BYTES;
+            let room = self.waiting.iter().map(Delta::size).sum::<usize>() < WAITING_BYTES;
             tokio::select! {
                 biased;
                 _ = stopped.wait_for(|stop| stop.contains(&reply)) => {
-                    return Some(ending(ReplyStatus::Stopped, FinishReason::Stopped));
+                    return Some(Ending::stopped(FinishReason::Stopped));
                 }
                 kept = committed(&mut self.committing) => {
                     self.committing = None;
                     match kept {
                         Kept::Yes => {}
                         Kept::ToStop => {
-                            return Some(ending(ReplyStatus::Stopped, FinishReason::Stopped));
+                            return Some(Ending::stopped(FinishReason::Stopped));
                         }
                         Kept::Fenced => {
                             tracing::info!(reply = %reply, "somebody else has the reply");
@@ -141,7 +139,7 @@ impl<'a> Writing<'a> {
             retry_after: None,
         })?;
         let (question, left_out): (Question, u32) =
-            context::question(self.engine, &self.claim.owner, model, work).await?;
+            context::question(self.engine, &self.claim.owner, model, Asked::by(work)).await?;
         self.left_out = left_out;
         let provider = model.provider.clone();
         // Asking and reading are one stream, so that the lease is renewed while a model is silent.
@@ -153,31 +151,21 @@ impl<'a> Writing<'a> {
     fn take(&mut self, piece: Option<Result<Piece, ReplyError>>) -> Option<Ending> {
         match piece {
             Some(Ok(Piece::Delta(delta))) => {
-                self.bytes += delta.as_str().len();
+                self.bytes += delta.size();
                 let other = match self.waiting.back_mut() {
                     Some(last) => last.join(delta),
                     None => Some(delta),
                 };
                 self.waiting.extend(other);
-                (self.bytes >= limits::REPLY_BYTES)
-                    .then(|| ending(ReplyStatus::Done, FinishReason::Length))
+                (self.bytes >= limits::REPLY_BYTES).then(|| Ending::done(FinishReason::Length))
             }
             Some(Ok(Piece::Usage(usage))) => {
                 self.usage = Some(usage);
                 None
             }
-            Some(Ok(Piece::End(EndOfAnswer::Complete))) => {
-                Some(ending(ReplyStatus::Done, FinishReason::Stop))
-            }
-            Some(Ok(Piece::End(EndOfAnswer::Length))) => {
-                Some(ending(ReplyStatus::Done, FinishReason::Length))
-            }
-            Some(Err(error)) => Some(failed(error)),
-            None => Some(failed(ReplyError {
-                kind: ReplyErrorKind::Network,
-                message: "the provider broke off".into(),
-                retry_after: None,
-            })),
+            Some(Ok(Piece::End(end))) => Some(Ending::done(end.into())),
+            Some(Err(error)) => Some(Ending::failed(error)),
+            None => Some(Ending::failed(ReplyError::broken_off())),
         }
     }
 
@@ -268,18 +256,12 @@ where
     timeout(limits::STORE_AWAY, trying).await.ok()
 }
 
-fn ending(status: ReplyStatus, reason: FinishReason) -> Ending {
-    Ending {
-        status,
-        reason,
-        error: None,
-    }
-}
-
-fn failed(error: ReplyError) -> Ending {
-    Ending {
-        status: ReplyStatus::Failed,
-        reason: FinishReason::Error,
-        error: Some(error),
+impl From<EndOfAnswer> for FinishReason {
+    fn from(end: EndOfAnswer) -> Self {
+        match end {
+            EndOfAnswer::Complete => Self::Stop,
+            EndOfAnswer::Length => Self::Length,
+            EndOfAnswer::ToolCalls => Self::ToolCalls,
+        }
     }
 }

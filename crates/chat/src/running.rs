@@ -58,6 +58,7 @@ mod tests {
         Once {
             key: IdempotencyKey::parse(key).unwrap(),
             request: [0; 32],
+            is_first: false,
         }
     }
 

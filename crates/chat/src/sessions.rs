@@ -6,8 +6,8 @@ use crate::chat::Chat;
 use crate::contracts::{Changed, Deleted};
 use crate::error::Error;
 use crate::types::{
-    Caller, NewSession, Once, Page, PageSize, Precondition, Session, SessionChange, SessionFilter,
-    SessionKey, SessionKind, SessionPosition, Title,
+    Caller, ExternalId, Metadata, NewSession, Once, Page, PageSize, Precondition, Session,
+    SessionChange, SessionFilter, SessionKey, SessionKind, SessionPosition, Timestamp, Title,
 };
 use crate::watch::Feed;
 
@@ -18,6 +18,21 @@ pub struct SessionDraft {
     pub title: Option<Title>,
     /// What it is about.
     pub kind: SessionKind,
+    /// What the client calls it.
+    pub external_id: Option<ExternalId>,
+    /// What the client notes with it.
+    pub metadata: Metadata,
+}
+
+impl Default for SessionDraft {
+    fn default() -> Self {
+        Self {
+            title: None,
+            kind: SessionKind::Text,
+            external_id: None,
+            metadata: Metadata::default(),
+        }
+    }
 }
 
 impl Chat {
@@ -30,22 +45,40 @@ impl Chat {
     ) -> Result<Session, Error> {
         let _running = self.running.begin(caller.id().as_str(), once.as_ref())?;
         let now = self.clock.now();
-        let session = NewSession {
-            id: self.mint(now),
-            owner: caller.id().clone(),
-            named: draft.title.is_some(),
-            title: draft.title.unwrap_or_else(Title::of_the_unnamed),
-            kind: draft.kind,
-            created_at: now,
-        };
+        let session = self.new_session(caller, draft, now);
         let session = self.store.create_session(session, once).await?;
         self.engine.changed(caller.id());
         Ok(session)
     }
 
+    /// A session that is about to be made, under an identifier of its own.
+    pub(crate) fn new_session(
+        &self,
+        caller: &Caller,
+        draft: SessionDraft,
+        now: Timestamp,
+    ) -> NewSession {
+        NewSession {
+            id: self.mint(now),
+            owner: caller.id().clone(),
+            named: draft.title.is_some(),
+            title: draft.title.unwrap_or_else(Title::of_the_unnamed),
+            kind: draft.kind,
+            external_id: draft.external_id,
+            metadata: draft.metadata,
+            created_at: now,
+        }
+    }
+
     /// One of the caller's sessions. Errors: [`Error::NotFound`].
     pub async fn session(&self, caller: &Caller, key: &SessionKey) -> Result<Session, Error> {
         let session = self.store.session(caller.id(), key).await?;
+        session.ok_or(Error::NotFound)
+    }
+
+    /// The session that the caller's clients call so. Errors: [`Error::NotFound`].
+    pub async fn session_called(&self, caller: &Caller, id: &ExternalId) -> Result<Session, Error> {
+        let session = self.store.session_called(caller.id(), id).await?;
         session.ok_or(Error::NotFound)
     }
 

@@ -8,7 +8,7 @@ use crate::contracts::{Piece, Question, Turn, Work};
 use crate::engine::Engine;
 use crate::models::Model;
 use crate::types::{
-    Cuid, Delta, MessageRole, MessageView, PageSize, SessionKey, Title, TokenUsage,
+    Cuid, Delta, MessageRole, MessageView, ModelOptions, PageSize, SessionKey, Title, TokenUsage,
 };
 
 /// Characters of a title that was not given by a person.
@@ -48,7 +48,7 @@ async fn name(engine: &Engine, owner: Cuid, work: &Work, model: &Model) {
     let Some(turns) = turns(engine, &owner, work).await else {
         return;
     };
-    let prompt = turns.first().map(|turn| turn.text.clone());
+    let prompt = turns.first().map(Turn::text);
     // What stands in for a model has no title to give, but the prompt makes a fair one.
     let text = if model.is_demo {
         prompt.clone()
@@ -75,19 +75,25 @@ async fn name(engine: &Engine, owner: Cuid, work: &Work, model: &Model) {
     }
 }
 
-/// The prompt and the answer to it, shortened.
+/// What a person said last before an answer, and that answer, shortened.
 async fn turns(engine: &Engine, owner: &Cuid, work: &Work) -> Option<Vec<Turn>> {
     let key = SessionKey::Number(work.session.number);
-    let (from, two) = (Some(work.message_seq), PageSize::new(2).ok()?);
+    let (from, size) = (Some(work.message_seq), PageSize::default());
     let page = engine
         .store
-        .messages(owner, &key, MessageView::Path, from, two);
+        .messages(owner, &key, MessageView::Path, from, size);
     let page = page.await.ok().flatten()?;
-    let turns = page.items.iter().rev().map(|message| Turn {
-        role: message.role,
-        text: message.text().chars().take(READ_CHARS).collect(),
+    let (answer, before) = page.items.split_first()?;
+    // Calls of tools and their outputs may stand in between.
+    let prompt = before
+        .iter()
+        .find(|message| message.role == MessageRole::User);
+    let turns = [prompt, Some(answer)].into_iter().flatten();
+    let turns = turns.filter_map(|message| {
+        let text: String = message.text().chars().take(READ_CHARS).collect();
+        (!text.is_empty()).then(|| Turn::saying(message.role, text))
     });
-    let turns: Vec<_> = turns.filter(|turn| !turn.text.is_empty()).collect();
+    let turns: Vec<_> = turns.collect();
     (!turns.is_empty()).then_some(turns)
 }
 
@@ -98,22 +104,22 @@ async fn ask(
     model: &Model,
     mut turns: Vec<Turn>,
 ) -> Option<String> {
-    turns.push(Turn {
-        role: MessageRole::User,
-        text: INSTRUCTION.to_owned(),
-    });
+    turns.push(Turn::saying(MessageRole::User, INSTRUCTION));
     let question = Question {
         model: model.name.as_str().to_owned(),
         system: INSTRUCTION.to_owned(),
         messages: turns,
-        max_output_tokens: Some(TITLE_TOKENS),
+        options: ModelOptions {
+            max_output_tokens: Some(TITLE_TOKENS),
+            ..ModelOptions::default()
+        },
     };
     let (mut text, mut usage) = (String::new(), None::<TokenUsage>);
     let mut pieces = model.provider.ask(question).await.ok()?;
     while let Some(piece) = pieces.next().await {
         match piece.ok()? {
             Piece::Delta(Delta::Text(delta)) => text.push_str(&delta),
-            Piece::Delta(Delta::Reasoning(_)) => {}
+            Piece::Delta(_) => {}
             Piece::Usage(cost) => usage = Some(cost),
             Piece::End(_) => break,
         }
@@ -127,7 +133,7 @@ async fn ask(
         let name = model.name.clone();
         let noted = engine
             .store
-            .note_usage(owner.clone(), session, id, name, usage, now);
+            .note_usage(owner.clone(), Some(session), id, name, usage, now);
         if let Err(error) = noted.await {
             tracing::error!(%error, "what a title cost can't be noted");
         }

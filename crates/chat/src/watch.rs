@@ -217,14 +217,14 @@ impl Feed {
 }
 
 /// The permission to keep a stream open: a place, and a token that holds.
-struct Permit {
+pub(crate) struct Permit {
     token: Listener<Cuid, ()>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Permit {
     /// Errors: [`Error::Busy`] when there is no place.
-    fn new(engine: &Engine, caller: &Caller) -> Result<Self, Error> {
+    pub(crate) fn new(engine: &Engine, caller: &Caller) -> Result<Self, Error> {
         let place = engine.streams.clone().try_acquire_owned();
         Ok(Self {
             _place: place.map_err(|_| Error::Busy)?,
@@ -233,7 +233,7 @@ impl Permit {
     }
 
     /// Waits until the token does not hold any longer, or the server ends.
-    async fn end(&mut self, engine: &Engine) {
+    pub(crate) async fn end(&mut self, engine: &Engine) {
         tokio::select! {
             () = engine.closing.cancelled() => {}
             // Nothing is told about a token but that it is over.

@@ -2,7 +2,7 @@ use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use chat::contracts::{Alone, Clock};
+use chat::contracts::{Clock, NoBus};
 use chat::types::{Email, Password, Role, SeenNode, Timestamp};
 use chat::{Chat, Error, Options, TokenDraft};
 use store::{CopiedTable, Database, Progress};
@@ -45,7 +45,7 @@ async fn open(settings: &Settings) -> anyhow::Result<Chat> {
     let clock = Arc::new(WallClock);
     Ok(Chat::new(
         store,
-        Arc::new(Alone),
+        Arc::new(NoBus::Alone),
         clock,
         Arc::new(SystemEntropy),
         Options::default(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use chat::contracts::{Alone, Bus, Clock, Silence, Store};
+use chat::contracts::{Bus, Clock, NoBus, Store};
 use chat::types::CuidMint;
 use nats::Nats;
 use rustls::ClientConfig;
@@ -59,37 +59,29 @@ pub async fn bus(settings: &Settings) -> anyhow::Result<Arc<dyn Bus>> {
     let id = CuidMint::default().mint(WallClock.now(), &SystemEntropy);
     let address = match named(settings)? {
         Database::Folder(_) if matches!(settings.bus.as_str(), "auto" | "none") => {
-            return Ok(Arc::new(Alone));
+            return Ok(Arc::new(NoBus::Alone));
         }
         Database::Folder(_) => bail!("bus: a data folder has one node, which needs no bus"),
         Database::Postgres(address) => address,
     };
-    match settings
-        .bus
-        .split_once(':')
-        .map_or(settings.bus.as_str(), |(scheme, _)| scheme)
-    {
-        "auto" => Ok(Arc::new(Notify::start(
-            address,
-            &providers::trusted_roots(),
-            id,
-        )?)),
-        "none" => Ok(Arc::new(Silence)),
+    let scheme = settings.bus.split(':').next().unwrap_or_default();
+    let address = match scheme {
+        "none" => return Ok(Arc::new(NoBus::BesideOthers)),
         "nats" | "tls" => {
-            let nats = Nats::connect(&settings.bus, &id, tls()?)
-                .await
-                .context("bus")?;
-            Ok(Arc::new(nats))
+            let nats = Nats::connect(&settings.bus, &id, tls()?).await;
+            return Ok(Arc::new(nats.context("bus")?));
         }
+        "auto" => address,
         _ => match Database::parse(&settings.bus).context("bus")? {
-            Database::Postgres(address) => Ok(Arc::new(Notify::start(
-                address,
-                &providers::trusted_roots(),
-                id,
-            )?)),
+            Database::Postgres(address) => address,
             Database::Folder(_) => bail!("bus: is none of auto, none, nats://…, postgres://…"),
         },
-    }
+    };
+    Ok(Arc::new(Notify::start(
+        address,
+        &providers::trusted_roots(),
+        id,
+    )?))
 }
 
 fn tls() -> anyhow::Result<ClientConfig> {

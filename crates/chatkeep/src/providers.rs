@@ -31,7 +31,7 @@ pub struct Provider {
     models: Vec<Model>,
     window: Option<u32>,
     max_output_tokens: Option<u32>,
-    temperature: Option<f32>,
+    temperature: Option<f64>,
     connect_timeout: Option<Span>,
     first_token_timeout: Option<Span>,
     token_timeout: Option<Span>,

@@ -8,9 +8,10 @@ use reqwest::Response;
 use reqwest::header::CONTENT_TYPE;
 use tokio::time::{Instant, timeout_at};
 
-use crate::dialect::{Dialect, Heard};
+use crate::dialect::Dialect;
 use crate::events::Parser;
 use crate::faults::{self, Fault};
+use crate::heard::Heard;
 
 /// Bytes of an answer that is not streamed: as much as a reply may have, twice, since JSON escapes.
 const WHOLE_BYTES: usize = 8 << 20;
@@ -41,6 +42,7 @@ impl Answer {
     pub async fn begin(
         response: Response,
         dialect: &'static dyn Dialect,
+        heard: Heard,
         limits: Limits,
     ) -> Result<Self, Fault> {
         let kind = response.headers().get(CONTENT_TYPE);
@@ -51,7 +53,7 @@ impl Answer {
             response: Some(response),
             dialect,
             parser: Parser::default(),
-            heard: Heard::default(),
+            heard,
             limits,
         };
         if is_page {

@@ -1,29 +1,23 @@
 //! Anthropic's Messages API.
 
-use std::borrow::Cow;
-
-use chat::contracts::{EndOfAnswer, Question, Turn};
-use chat::types::MessageRole;
+use chat::contracts::{EndOfAnswer, Question};
 use reqwest::header::{HeaderMap, HeaderValue, InvalidHeaderValue};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
-use crate::dialect::{Dialect, Heard};
+use crate::dialect::Dialect;
 use crate::events::Event;
 use crate::faults;
+use crate::heard::{CallPiece, Heard};
 use crate::settings::Key;
+
+mod request;
 
 /// The version of the API that this speaks.
 const VERSION: &str = "2023-06-01";
 /// The most tokens of an answer where nobody says otherwise: the API wants a number, and every
 /// model there takes this one.
 const MAX_TOKENS: u32 = 4_096;
-/// What stands in for a person who did not begin: the API wants one to, while a session may begin
-/// with a greeting, or have lost its beginning since it did not fit. To leave the model's first
-/// words out as well would take away what the next ones answer.
-const OPENING: &str = "…";
-/// What stands between turns of one role that are made one, since the API wants roles to alternate.
-const BETWEEN: &str = "\n\n";
 
 /// Anthropic's dialect.
 pub(crate) struct Anthropic;
@@ -56,21 +50,8 @@ impl Dialect for Anthropic {
         Ok(headers)
     }
 
-    fn question(
-        &self,
-        question: &Question,
-        temperature: Option<f32>,
-        _plain: bool,
-    ) -> serde_json::Result<Vec<u8>> {
-        let (system, messages) = arrange(&question.system, &question.messages);
-        serde_json::to_vec(&Request {
-            model: &question.model,
-            max_tokens: question.max_output_tokens.unwrap_or(MAX_TOKENS),
-            system,
-            messages,
-            stream: true,
-            temperature,
-        })
+    fn question(&self, question: &Question, _plain: bool) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(&request::of(question)?)
     }
 
     fn event(&self, event: &Event, heard: &mut Heard) {
@@ -89,46 +70,26 @@ impl Dialect for Anthropic {
     }
 }
 
-/// Makes of the turns what the API takes: what the system says apart, and a person's and the
-/// model's turns in alternation, a person's first.
-fn arrange<'a>(system: &'a str, turns: &'a [Turn]) -> (String, Vec<Message<'a>>) {
-    let mut system = Cow::Borrowed(system);
-    let mut messages: Vec<Message> = Vec::new();
-    for turn in turns {
-        if turn.role == MessageRole::System {
-            append(&mut system, &turn.text);
-            continue;
-        }
-        if messages.is_empty() && turn.role != MessageRole::User {
-            messages.push(Message::new(MessageRole::User, OPENING));
-        }
-        match messages.last_mut() {
-            Some(last) if last.role == turn.role.as_str() => append(&mut last.content, &turn.text),
-            _ => messages.push(Message::new(turn.role, &turn.text)),
-        }
-    }
-    if messages.is_empty() {
-        messages.push(Message::new(MessageRole::User, OPENING));
-    }
-    (system.into_owned(), messages)
-}
-
-fn append<'a>(text: &mut Cow<'a, str>, more: &'a str) {
-    if text.is_empty() {
-        *text = Cow::Borrowed(more);
-    } else {
-        let text = text.to_mut();
-        text.push_str(BETWEEN);
-        text.push_str(more);
-    }
-}
-
 fn take(said: Said, heard: &mut Heard) {
     match said {
         Said::MessageStart { message } => message.usage.unwrap_or_default().tell(heard),
-        Said::ContentBlockDelta { delta } => {
+        Said::ContentBlockStart {
+            index,
+            content_block: Block::ToolUse { id, name },
+        } => heard.call(CallPiece {
+            index,
+            id,
+            name,
+            arguments: None,
+        }),
+        Said::ContentBlockDelta { index, delta } => {
             heard.reasoning(delta.thinking);
             heard.text(delta.text);
+            heard.call(CallPiece {
+                index,
+                arguments: delta.partial_json,
+                ..CallPiece::default()
+            });
         }
         Said::MessageDelta { delta, usage } => {
             usage.unwrap_or_default().tell(heard);
@@ -143,34 +104,7 @@ fn take(said: Said, heard: &mut Heard) {
         }
         Said::MessageStop => heard.close(),
         Said::Error { error } => heard.fail(faults::of_error(&error)),
-        Said::Other => {}
-    }
-}
-
-#[derive(Serialize)]
-struct Request<'a> {
-    model: &'a str,
-    max_tokens: u32,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    system: String,
-    messages: Vec<Message<'a>>,
-    stream: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f32>,
-}
-
-#[derive(Debug, PartialEq, Serialize)]
-struct Message<'a> {
-    role: &'static str,
-    content: Cow<'a, str>,
-}
-
-impl<'a> Message<'a> {
-    fn new(role: MessageRole, content: &'a str) -> Self {
-        Self {
-            role: role.as_str(),
-            content: Cow::Borrowed(content),
-        }
+        Said::ContentBlockStart { .. } | Said::Other => {}
     }
 }
 
@@ -181,7 +115,13 @@ enum Said {
         #[serde(default)]
         message: Start,
     },
+    ContentBlockStart {
+        index: Option<u64>,
+        #[serde(default)]
+        content_block: Block,
+    },
     ContentBlockDelta {
+        index: Option<u64>,
         #[serde(default)]
         delta: Delta,
     },
@@ -205,9 +145,22 @@ struct Start {
 }
 
 #[derive(Default, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Block {
+    ToolUse {
+        id: Option<String>,
+        name: Option<String>,
+    },
+    #[default]
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Default, Deserialize)]
 struct Delta {
     text: Option<String>,
     thinking: Option<String>,
+    partial_json: Option<String>,
 }
 
 #[derive(Default, Deserialize)]

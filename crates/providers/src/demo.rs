@@ -35,6 +35,7 @@ impl Provider for Demo {
         let text = text(&question, self.words);
         let mut words: Vec<String> = text.split_inclusive(' ').map(str::to_owned).collect();
         let limit = question
+            .options
             .max_output_tokens
             .map_or(usize::MAX, |most| most as usize);
         let is_short = words.len() <= limit;
@@ -44,11 +45,11 @@ impl Provider for Demo {
             EndOfAnswer::Length
         };
         words.truncate(limit);
-        let turns = question.messages.iter().map(|turn| turn.text.as_str());
-        let read: usize = turns
-            .chain([question.system.as_str()])
-            .map(count_words)
-            .sum();
+        let turns = question
+            .messages
+            .iter()
+            .map(|turn| count_words(&turn.text()));
+        let read = turns.sum::<usize>() + count_words(&question.system);
         let usage = Piece::Usage(TokenUsage {
             input_tokens: read as u64,
             output_tokens: words.len() as u64,
@@ -76,12 +77,12 @@ fn count_words(text: &str) -> usize {
 fn text(question: &Question, words: usize) -> String {
     let is_prompt = |turn: &&Turn| turn.role == MessageRole::User;
     let prompt = question.messages.iter().rfind(is_prompt);
-    let prompt = prompt.map_or("", |turn| turn.text.as_str());
+    let prompt = prompt.map(Turn::text).unwrap_or_default();
     let quoted: Vec<&str> = prompt.split_whitespace().take(QUOTED_WORDS).collect();
     let quoted: String = quoted.join(" ").chars().take(QUOTED_CHARS).collect();
     let mut text = format!(
         "{OPENING} Your message begins with “{quoted}”. Words in it: {}.",
-        count_words(prompt)
+        count_words(&prompt)
     );
     let count = count_words(&text);
     for (count, word) in (count..).zip(FILLER.split(' ').cycle()) {

@@ -6,7 +6,8 @@
 //!   here reads the environment or a file of settings.
 //! - [`models()`]: checks the settings, and makes the product's models of them.
 //! - `remote`: asks over HTTP, with time limits and retries; the dialects `openai_compatible` and
-//!   `anthropic` say what that looks like on the wire, and `answer` reads what comes back.
+//!   `anthropic` say what that looks like on the wire, `answer` reads what comes back, and `heard`
+//!   makes pieces of it.
 //! - `faults`: everything that can go wrong, in words of ours.
 //! - `demo`: answers without anybody behind it.
 //! - `tokens`: how many tokens a text has.
@@ -18,6 +19,7 @@ mod demo;
 mod dialect;
 mod events;
 mod faults;
+mod heard;
 mod models;
 mod openai_compatible;
 mod remote;

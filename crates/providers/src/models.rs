@@ -22,7 +22,7 @@ const RETRIES_MOST: u32 = 10;
 /// The longest that anything may take.
 const TIMEOUT_MOST: Duration = Duration::from_hours(24);
 /// The range of what is sent as temperature.
-const TEMPERATURES: std::ops::RangeInclusive<f32> = 0.0..=2.0;
+const TEMPERATURES: std::ops::RangeInclusive<f64> = 0.0..=2.0;
 /// Words of an answer of the demo.
 const WORDS_MOST: u32 = 100_000;
 /// Words a second that the demo writes.

@@ -1,16 +1,32 @@
 //! The Chat Completions API: OpenAI's, and that of most servers that one runs oneself. Each of them
 //! has its own idea of it, so what is missing or unknown is no fault.
 
-use chat::contracts::{EndOfAnswer, Question};
-use chat::types::MessageRole;
+use chat::contracts::{EndOfAnswer, Question, Turn};
+use chat::types::{MessageRole, ToolChoice};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, InvalidHeaderValue};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
-use crate::dialect::{Dialect, Heard};
+use crate::dialect::{self, Dialect};
 use crate::events::Event;
 use crate::faults;
+use crate::heard::{CallPiece, Heard};
 use crate::settings::Key;
+
+/// What no further field of a question may be, since it is ours to say, or to leave out.
+const OUR_FIELDS: [&str; 11] = [
+    "model",
+    "messages",
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+];
 
 /// OpenAI's dialect.
 pub(crate) struct OpenAiCompatible;
@@ -42,22 +58,20 @@ impl Dialect for OpenAiCompatible {
         Ok(headers)
     }
 
-    fn question(
-        &self,
-        question: &Question,
-        temperature: Option<f32>,
-        plain: bool,
-    ) -> serde_json::Result<Vec<u8>> {
-        let system = (!question.system.is_empty()).then_some(Message {
-            role: MessageRole::System.as_str(),
-            content: &question.system,
-        });
-        let turns = question.messages.iter().map(|turn| Message {
-            role: turn.role.as_str(),
-            content: &turn.text,
-        });
-        let limit = question.max_output_tokens;
+    fn question(&self, question: &Question, plain: bool) -> serde_json::Result<Vec<u8>> {
+        let options = &question.options;
+        let system = (!question.system.is_empty())
+            .then(|| Message::saying(MessageRole::System, question.system.clone()));
+        let turns = question.messages.iter().flat_map(messages);
+        let limit = options.max_output_tokens;
         let renamed = has_renamed_limit(&question.model);
+        let tools = options.tools.iter().map(Tool::new);
+        // What says how tools are called is refused where there are none.
+        let has_tools = !options.tools.is_empty();
+        let choice = options.tool_choice.as_ref().filter(|_| has_tools);
+        let further = options.further.as_deref().unwrap_or("{}");
+        let mut further: Map<String, Value> = serde_json::from_str(further)?;
+        further.retain(|field, _| !OUR_FIELDS.contains(&field.as_str()));
         serde_json::to_vec(&Request {
             model: &question.model,
             messages: system.into_iter().chain(turns).collect(),
@@ -67,7 +81,12 @@ impl Dialect for OpenAiCompatible {
             }),
             max_tokens: limit.filter(|_| !renamed),
             max_completion_tokens: limit.filter(|_| renamed),
-            temperature,
+            temperature: options.temperature,
+            top_p: options.top_p,
+            tools: tools.collect::<Result<_, _>>()?,
+            tool_choice: choice.map(wish),
+            parallel_tool_calls: options.parallel_tool_calls.filter(|_| has_tools),
+            further,
         })
     }
 
@@ -107,6 +126,43 @@ fn has_renamed_limit(model: &str) -> bool {
         .any(|family| model.starts_with(family))
 }
 
+/// The messages that a turn is: each output of a tool is one of its own.
+fn messages(turn: &Turn) -> Vec<Message<'_>> {
+    let outputs = dialect::outputs(turn).map(|output| Message {
+        tool_call_id: Some(&output.call),
+        ..Message::saying(turn.role, output.output.clone())
+    });
+    if turn.role == MessageRole::Tool {
+        return outputs.collect();
+    }
+    let calls = dialect::calls(turn).map(|call| Call {
+        id: &call.id,
+        kind: "function",
+        function: CalledFunction {
+            name: &call.name,
+            arguments: &call.arguments,
+        },
+    });
+    let mut message = Message::saying(turn.role, turn.text());
+    message.tool_calls = calls.collect();
+    // Who only calls tools says nothing, which is not the same as an empty text to every server.
+    let says = |text: &String| !text.is_empty() || message.tool_calls.is_empty();
+    message.content = message.content.filter(says);
+    vec![message]
+}
+
+/// Whether a model calls tools, and which.
+fn wish(choice: &ToolChoice) -> Value {
+    match choice {
+        ToolChoice::Auto => json!("auto"),
+        ToolChoice::None => json!("none"),
+        ToolChoice::Required => json!("required"),
+        ToolChoice::Tool(name) => {
+            json!({"type": "function", "function": {"name": name.as_str()}})
+        }
+    }
+}
+
 /// An error is the value of `error`, or that itself.
 fn inner_error(value: &Value) -> &Value {
     value.get("error").unwrap_or(value)
@@ -118,9 +174,19 @@ fn take(chunk: Chunk, heard: &mut Heard) {
     }
     let choice = chunk.choices.and_then(|choices| choices.into_iter().next());
     let finish = choice.and_then(|choice| {
+        let is_whole = choice.delta.is_none();
         let said = choice.delta.or(choice.message).unwrap_or_default();
         heard.reasoning(said.reasoning_content.or(said.reasoning));
         heard.text(said.content);
+        for (place, call) in (0..).zip(said.tool_calls.unwrap_or_default()) {
+            let function = call.function.unwrap_or_default();
+            heard.call(CallPiece {
+                index: if is_whole { Some(place) } else { call.index },
+                id: call.id,
+                name: function.name,
+                arguments: function.arguments.and_then(json_text),
+            });
+        }
         choice.finish_reason
     });
     if let Some(usage) = chunk.usage {
@@ -131,6 +197,15 @@ fn take(chunk: Chunk, heard: &mut Heard) {
         Some("length") => heard.end(Ok(EndOfAnswer::Length)),
         Some("content_filter") => heard.end(Err(faults::filtered())),
         Some(_) => heard.end(Ok(EndOfAnswer::Complete)),
+    }
+}
+
+/// Arguments are a text that holds JSON, or that JSON itself.
+fn json_text(arguments: Value) -> Option<String> {
+    match arguments {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        json => Some(json.to_string()),
     }
 }
 
@@ -146,7 +221,17 @@ struct Request<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_completion_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f32>,
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Tool<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parallel_tool_calls: Option<bool>,
+    #[serde(flatten)]
+    further: Map<String, Value>,
 }
 
 #[derive(Serialize)]
@@ -157,7 +242,69 @@ struct StreamOptions {
 #[derive(Serialize)]
 struct Message<'a> {
     role: &'static str,
-    content: &'a str,
+    content: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<Call<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<&'a str>,
+}
+
+impl Message<'_> {
+    fn saying(role: MessageRole, text: String) -> Self {
+        Self {
+            role: role.as_str(),
+            content: Some(text),
+            tool_calls: Vec::new(),
+            tool_call_id: None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Call<'a> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    function: CalledFunction<'a>,
+}
+
+#[derive(Serialize)]
+struct CalledFunction<'a> {
+    name: &'a str,
+    arguments: &'a str,
+}
+
+#[derive(Serialize)]
+struct Tool<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    function: Function<'a>,
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
+}
+
+impl<'a> Tool<'a> {
+    fn new(tool: &'a chat::types::Tool) -> serde_json::Result<Self> {
+        let parameters = tool.parameters.as_deref().map(serde_json::from_str);
+        Ok(Self {
+            kind: "function",
+            function: Function {
+                name: tool.name.as_str(),
+                description: tool.description.as_deref(),
+                parameters: parameters.transpose()?,
+                strict: tool.strict,
+            },
+        })
+    }
 }
 
 /// A piece of a streamed answer, or the whole of one that is not.
@@ -184,6 +331,23 @@ struct Said {
     content: Option<String>,
     reasoning_content: Option<String>,
     reasoning: Option<String>,
+    tool_calls: Option<Vec<SaidCall>>,
+}
+
+/// A piece of a call, or the whole of it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SaidCall {
+    index: Option<u64>,
+    id: Option<String>,
+    function: Option<SaidFunction>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SaidFunction {
+    name: Option<String>,
+    arguments: Option<Value>,
 }
 
 #[derive(Default, Deserialize)]

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use crate::answer::{Answer, Limits};
 use crate::dialect::Dialect;
 use crate::faults::{self, Fault, Remedy};
+use crate::heard::Heard;
 use crate::retry::Retries;
 use crate::settings::Timeouts;
 use crate::tokens;
@@ -24,14 +25,20 @@ pub(crate) struct Remote {
     pub http: reqwest::Client,
     pub url: Url,
     pub headers: HeaderMap,
-    pub temperature: Option<f32>,
+    /// How freely it writes where nobody says anything about that.
+    pub temperature: Option<f64>,
     pub timeouts: Timeouts,
     pub retries: u32,
 }
 
 #[async_trait]
 impl Provider for Remote {
-    async fn ask(&self, question: Question) -> Result<Pieces, ReplyError> {
+    async fn ask(&self, mut question: Question) -> Result<Pieces, ReplyError> {
+        let options = &mut question.options;
+        // Both say how freely it writes, and some models refuse to be told both.
+        if options.top_p.is_none() {
+            options.temperature = options.temperature.or(self.temperature);
+        }
         let end = Instant::now() + self.timeouts.whole;
         let answer = match timeout_at(end, self.until_answered(&question, end)).await {
             Ok(answer) => answer.map_err(|fault| fault.error)?,
@@ -77,7 +84,7 @@ impl Remote {
         plain: bool,
         end: Instant,
     ) -> Result<Answer, Fault> {
-        let body = self.dialect.question(question, self.temperature, plain);
+        let body = self.dialect.question(question, plain);
         let body = body.map_err(|_| {
             Fault::new(
                 ReplyErrorKind::Provider,
@@ -104,7 +111,7 @@ impl Remote {
             between: self.timeouts.between_tokens,
             end,
         };
-        Answer::begin(response, self.dialect, limits).await
+        Answer::begin(response, self.dialect, Heard::of(question), limits).await
     }
 }
 

@@ -29,9 +29,9 @@ pub struct ProviderSettings {
     /// The most tokens that a model may write, unless the model says otherwise; `None` for the
     /// provider's own limit. Fewer than the window.
     pub max_output_tokens: Option<u32>,
-    /// How freely it writes, from 0 to 2; `None` for the provider's own idea of it. Some models
-    /// refuse to be told.
-    pub temperature: Option<f32>,
+    /// How freely it writes, from 0 to 2, where a question says nothing about that; `None` for the
+    /// provider's own idea of it. Some models refuse to be told.
+    pub temperature: Option<f64>,
     /// How long it may take.
     pub timeouts: Timeouts,
     /// How often it is asked again if it fails before the first piece of its answer.

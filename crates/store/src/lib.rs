@@ -2,10 +2,12 @@
 //! on PostgreSQL for as many as there are. What both decide, and how both keep it, stands beside
 //! them and not in them.
 
+mod appending;
 mod copy;
 mod database;
 mod migrations;
 mod open_error;
+mod options;
 mod postgres;
 mod rows;
 mod rules;

@@ -5,12 +5,13 @@ use std::error::Error;
 use std::time::Duration;
 
 use chat::types::{
-    Account, Credentials, Cuid, Email, FinishReason, Folded, Message, MessageRole, ModelName, Name,
-    Node, Reply, ReplyError, ReplyErrorKind, ReplyStatus, Role, SeenNode, Session, SessionKind,
-    SessionStatus, StoredToken, SystemMessage, Timestamp, Title, Token, TokenKind, TokenUsage,
-    UsageSum,
+    Account, Credentials, Cuid, Email, ExternalId, FinishReason, Folded, Message, MessageRole,
+    ModelName, Name, Node, Reply, ReplyError, ReplyErrorKind, ReplyStatus, Role, SeenNode, Session,
+    SessionKind, SessionStatus, StoredToken, SystemMessage, Timestamp, Title, Token, TokenKind,
+    TokenUsage, UsageSum,
 };
 
+use crate::options::{read_metadata, read_options};
 use crate::saved::{self, Damage};
 
 /// A row of either database.
@@ -107,7 +108,7 @@ macro_rules! session_columns {
     () => {
         "session.number, session.id, session.owner, session.title, session.kind, session.status, \
          session.system_message, session.version, session.created_at, session.updated_at, \
-         session.named, session.model, session.head"
+         session.named, session.model, session.head, session.external_id, session.metadata"
     };
 }
 pub(crate) use session_columns;
@@ -128,6 +129,8 @@ pub(crate) fn session<R: Columns>(row: &R) -> Result<Session, R::Error> {
         named: row.flag(10)?,
         model: optional(row, 11, ModelName::parse)?,
         head: optional(row, 12, Cuid::parse)?,
+        external_id: optional(row, 13, ExternalId::parse)?,
+        metadata: parsed(row, 14, read_metadata)?,
     })
 }
 
@@ -184,7 +187,7 @@ macro_rules! reply_columns {
          reply.attempt, reply.model, reply.input_tokens, reply.output_tokens, reply.left_out, \
          reply.error_kind, reply.error_message, reply.error_retry_after, reply.created_at, \
          reply.finished_at, reply.session, reply.prompt, reply.message, reply.lease_until, \
-         reply.stop, reply.folded"
+         reply.stop, reply.folded, reply.options, reply.hidden"
     };
 }
 pub(crate) use reply_columns;
@@ -200,6 +203,8 @@ pub(crate) fn found<R: Columns>(row: &R) -> Result<Found, R::Error> {
             status: parsed(row, 4, ReplyStatus::parse)?,
             attempt: number(row, 5)?,
             model: parsed(row, 6, ModelName::parse)?,
+            options: optional(row, 21, read_options)?.unwrap_or_default(),
+            hidden: row.flag(22)?,
             usage: usage(row, 7)?,
             left_out: number(row, 9)?,
             error: reply_error(row, 10)?,
@@ -214,6 +219,14 @@ pub(crate) fn found<R: Columns>(row: &R) -> Result<Found, R::Error> {
         folded: optional(row, 20, saved::read_folded)?,
     })
 }
+
+/// The kinds of events that are deltas, as [`saved::read_delta`] reads them.
+macro_rules! delta_kinds {
+    () => {
+        "'text', 'reasoning', 'tool_call', 'arguments'"
+    };
+}
+pub(crate) use delta_kinds;
 
 fn reply_error<R: Columns>(row: &R, at: usize) -> Result<Option<ReplyError>, R::Error> {
     let Some(kind) = optional(row, at, ReplyErrorKind::parse)? else {

@@ -1,14 +1,14 @@
 //! What a store decides, as plain functions over values: the same on both databases.
 
 use chat::contracts::{
-    Admission, Begun, Changes, Claim, Finish, NewReply, Registered, StoreError, TokenMade, Work,
+    Admission, Begun, Changes, Claim, Finish, Registered, StoreError, TokenMade, Work,
 };
 use chat::limits;
 use chat::types::{
-    Account, Credentials, Cuid, Delta, Ending, Event, FinishReason, Message, MessageRole,
-    ModelName, NewAccount, NewMessage, NewToken, NumberedEvent, Once, Page, PageSize, Parent, Part,
-    Reply, ReplyError, ReplyErrorKind, ReplyStatus, Role, Session, SessionChange, Timestamp, Token,
-    TokenKind, TokenUsage, WhenBusy,
+    Account, Credentials, Delta, Ending, Event, FinishReason, Message, NewAccount, NewSession,
+    NewToken, NumberedEvent, Once, Page, PageSize, Reply, ReplyError, ReplyErrorKind, ReplyStatus,
+    Role, Session, SessionChange, SessionStatus, SystemMessage, Timestamp, Token, TokenKind,
+    TokenUsage, WhenBusy,
 };
 
 use crate::rows::Found;
@@ -79,17 +79,40 @@ pub(crate) fn token_made(new: &NewToken) -> TokenMade {
     }
 }
 
-/// The outcome that is kept under a key, given the request and the outcome of its row.
+/// The outcome that is kept under a key, given the request and the outcome of its row; of no account
+/// for a first try.
 pub(crate) fn remembered(
     once: &Once,
     row: Option<([u8; 32], Option<String>)>,
 ) -> Result<Option<String>, StoreError> {
-    match row {
+    match row.filter(|_| !once.is_first) {
         Some((request, _)) if request != once.request => Err(StoreError::KeyReused),
         Some((_, None)) => Err(StoreError::Gone),
         Some((_, outcome)) => Ok(outcome),
         None => Ok(None),
     }
+}
+
+/// A session that is made under a number.
+pub(crate) fn session_made(new: &NewSession, number: i64) -> Result<Session, StoreError> {
+    let nothing = SystemMessage::parse("");
+    Ok(Session {
+        number,
+        id: new.id.clone(),
+        owner: new.owner.clone(),
+        title: new.title.clone(),
+        named: new.named,
+        kind: new.kind,
+        status: SessionStatus::Active,
+        system_message: nothing.map_err(|error| StoreError::Internal(Box::new(error)))?,
+        model: None,
+        head: None,
+        external_id: new.external_id.clone(),
+        metadata: new.metadata.clone(),
+        version: 1,
+        created_at: new.created_at,
+        updated_at: new.created_at,
+    })
 }
 
 /// A session with a change applied, whose head must be one of its messages.
@@ -110,81 +133,12 @@ pub(crate) fn changed(mut session: Session, change: &SessionChange, now: Timesta
     if let Some(head) = &change.head {
         session.head = Some(head.clone());
     }
+    if let Some(metadata) = &change.metadata {
+        session.metadata = metadata.clone();
+    }
     session.version += 1;
     session.updated_at = now;
     session
-}
-
-/// Where a message is.
-#[derive(Clone)]
-pub(crate) struct Place {
-    pub(crate) seq: i64,
-    pub(crate) id: Cuid,
-    pub(crate) depth: u32,
-}
-
-impl Place {
-    pub(crate) fn of(message: &Message) -> Self {
-        Self {
-            seq: message.seq,
-            id: message.id.clone(),
-            depth: message.depth,
-        }
-    }
-}
-
-/// A message that is appended at the place `seq`.
-pub(crate) fn message_made(
-    session: &Session,
-    seq: i64,
-    new: &NewMessage,
-    parent: Option<&Place>,
-    status: ReplyStatus,
-    now: Timestamp,
-) -> Message {
-    Message {
-        seq,
-        id: new.id.clone(),
-        session: session.id.clone(),
-        parent: parent.map(|parent| parent.id.clone()),
-        depth: parent.map_or(1, |parent| parent.depth + 1),
-        role: new.role,
-        content: new.content.clone(),
-        model: new.model.clone(),
-        usage: None,
-        finish_reason: None,
-        reply: new.reply.clone(),
-        status,
-        created_at: now,
-    }
-}
-
-/// What a message follows that is about to be appended.
-pub(crate) enum Follows<'a> {
-    /// It begins the session.
-    Nothing,
-    /// The one that is appended right before it.
-    Before,
-    /// This one, if the session has it.
-    Message(&'a Cuid),
-}
-
-/// What a message follows that stands at the place `at` among those that are appended together.
-pub(crate) fn follows<'a>(session: &'a Session, parent: &'a Parent, at: usize) -> Follows<'a> {
-    match parent {
-        Parent::Root => Follows::Nothing,
-        Parent::Head if at > 0 => Follows::Before,
-        Parent::Head => session
-            .head
-            .as_ref()
-            .map_or(Follows::Nothing, Follows::Message),
-        Parent::Message(id) => Follows::Message(id),
-    }
-}
-
-/// The message if it is in the session.
-pub(crate) fn within(session: &Session, message: Option<Message>) -> Option<Message> {
-    message.filter(|message| message.session == session.id)
 }
 
 /// The page that messages begin with; they must be one more than its size if there is a next page.
@@ -248,35 +202,6 @@ pub(crate) fn admit(open: &[Found], when_busy: WhenBusy) -> Result<Option<&Found
     }
 }
 
-/// Whether a message can be answered.
-pub(crate) fn is_prompt(message: &Message) -> bool {
-    message.role == MessageRole::User
-}
-
-/// A prompt that is about to be appended.
-pub(crate) fn prompt(id: &Cuid, parent: &Parent, content: &[Part]) -> NewMessage {
-    NewMessage {
-        id: id.clone(),
-        parent: parent.clone(),
-        role: MessageRole::User,
-        content: content.to_vec(),
-        model: None,
-        reply: None,
-    }
-}
-
-/// The empty message that a reply is about to become.
-pub(crate) fn empty_answer(new: &NewReply, model: &ModelName, prompt: &Place) -> NewMessage {
-    NewMessage {
-        id: new.message.clone(),
-        parent: Parent::Message(prompt.id.clone()),
-        role: MessageRole::Assistant,
-        content: Vec::new(),
-        model: Some(model.clone()),
-        reply: Some(new.id.clone()),
-    }
-}
-
 /// What is to be done about a reply that somebody wants to end.
 pub(crate) enum Stopping {
     /// Nobody writes it yet, so it ends.
@@ -290,7 +215,7 @@ pub(crate) enum Stopping {
 /// What is to be done about a reply that is to end for that reason.
 pub(crate) fn stopping(found: &Found, reason: FinishReason) -> Stopping {
     match found.reply.status {
-        ReplyStatus::Queued => Stopping::End(End::of(stopped(reason))),
+        ReplyStatus::Queued => Stopping::End(End::of(Ending::stopped(reason))),
         ReplyStatus::Running => Stopping::Ask,
         _ => Stopping::Nothing,
     }
@@ -331,28 +256,18 @@ pub(crate) fn turn(next: &Found, lease_is_over: bool) -> Turn {
 /// How a reply ends whose writer is gone, if it is not tried again.
 fn end_of_stranded(found: &Found) -> Option<Ending> {
     if let Some(reason) = found.stop {
-        return Some(stopped(reason));
+        return Some(Ending::stopped(reason));
     }
-    (found.reply.attempt >= limits::REPLY_ATTEMPTS).then(|| Ending {
-        status: ReplyStatus::Failed,
-        reason: FinishReason::Error,
-        error: Some(ReplyError {
+    (found.reply.attempt >= limits::REPLY_ATTEMPTS).then(|| {
+        Ending::failed(ReplyError {
             kind: ReplyErrorKind::Interrupted,
             message: format!(
                 "the server broke off {} times while this was being written",
                 found.reply.attempt
             ),
             retry_after: None,
-        }),
+        })
     })
-}
-
-fn stopped(reason: FinishReason) -> Ending {
-    Ending {
-        status: ReplyStatus::Stopped,
-        reason,
-        error: None,
-    }
 }
 
 /// The work of whoever has taken a reply.

@@ -2,14 +2,16 @@
 //! later version.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
 
 use chat::contracts::{Changed, Deleted, StoreError, TokenMade};
 use chat::types::{
-    Cuid, Delta, Ending, Event, FinishReason, Folded, Message, ModelName, Name, NumberedEvent,
-    Part, ReplyError, ReplyErrorKind, ReplyStatus, Run, Session, SessionKind, SessionStatus,
-    SystemMessage, Timestamp, Title, Token, TokenUsage, fold, unfold,
+    Cuid, Delta, Ending, Event, ExternalId, FinishReason, Folded, Message, Metadata, ModelName,
+    Name, NumberedEvent, Part, ReplyError, ReplyErrorKind, ReplyStatus, Run, Session, SessionKind,
+    SessionStatus, SystemMessage, Timestamp, Title, Token, TokenUsage, ToolCall, ToolOutput, fold,
+    unfold,
 };
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +83,10 @@ struct SavedSession {
     model: Option<String>,
     #[serde(default)]
     head: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    external_id: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
 }
 
 /// Before models gave titles every session had one of its owner's.
@@ -104,6 +110,8 @@ impl Outcome for Session {
             named: self.named,
             model: self.model.as_ref().map(ToString::to_string),
             head: self.head.as_ref().map(ToString::to_string),
+            external_id: self.external_id.as_ref().map(ToString::to_string),
+            metadata: self.metadata.pairs().clone(),
         };
         serde_json::to_string(&saved).ok()
     }
@@ -128,6 +136,8 @@ impl Outcome for Session {
             named: saved.named,
             model: saved.model.and_then(|name| ModelName::parse(&name).ok()),
             head: saved.head.and_then(|id| Cuid::parse(&id).ok()),
+            external_id: saved.external_id.and_then(|id| ExternalId::parse(&id).ok()),
+            metadata: Metadata::new(saved.metadata).ok()?,
         })
     }
 }
@@ -232,10 +242,24 @@ pub(crate) fn read_ids(text: &str) -> Result<Vec<Cuid>, StoreError> {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
+#[serde(tag = "type", rename_all = "snake_case")]
 enum SavedPart {
-    Text { text: String },
-    Reasoning { text: String },
+    Text {
+        text: String,
+    },
+    Reasoning {
+        text: String,
+    },
+    ToolCall {
+        id: String,
+        name: String,
+        arguments: String,
+    },
+    ToolOutput {
+        call: String,
+        output: String,
+    },
+    Removed,
 }
 
 /// A message's content.
@@ -243,6 +267,16 @@ pub(crate) fn write_parts(parts: &[Part]) -> Result<String, StoreError> {
     let saved = parts.iter().map(|part| match part.clone() {
         Part::Text(text) => SavedPart::Text { text },
         Part::Reasoning(text) => SavedPart::Reasoning { text },
+        Part::ToolCall(call) => SavedPart::ToolCall {
+            id: call.id,
+            name: call.name,
+            arguments: call.arguments,
+        },
+        Part::ToolOutput(output) => SavedPart::ToolOutput {
+            call: output.call,
+            output: output.output,
+        },
+        Part::Removed => SavedPart::Removed,
     });
     write_json(&saved.collect::<Vec<_>>())
 }
@@ -253,6 +287,17 @@ pub(crate) fn read_parts(text: &str) -> Result<Vec<Part>, Damage> {
     let parts = saved.into_iter().map(|saved| match saved {
         SavedPart::Text { text } => Part::Text(text),
         SavedPart::Reasoning { text } => Part::Reasoning(text),
+        SavedPart::ToolCall {
+            id,
+            name,
+            arguments,
+        } => Part::ToolCall(ToolCall {
+            id,
+            name,
+            arguments,
+        }),
+        SavedPart::ToolOutput { call, output } => Part::ToolOutput(ToolOutput { call, output }),
+        SavedPart::Removed => Part::Removed,
     });
     Ok(parts.collect())
 }
@@ -262,6 +307,10 @@ pub(crate) fn write_event(event: &Event) -> Result<(&'static str, Cow<'_, str>),
     Ok(match event {
         Event::Delta(Delta::Text(text)) => ("text", text.into()),
         Event::Delta(Delta::Reasoning(text)) => ("reasoning", text.into()),
+        Event::Delta(Delta::ToolCall { id, name }) => {
+            ("tool_call", write_json(&(id, name))?.into())
+        }
+        Event::Delta(Delta::Arguments(text)) => ("arguments", text.into()),
         // The rows of the reply and of its prompt tell what was accepted.
         Event::Accepted { .. } => ("accepted", "".into()),
         Event::Started { attempt, .. } => ("started", write_json(attempt)?.into()),
@@ -314,6 +363,11 @@ pub(crate) fn read_delta(kind: &str, data: &str) -> Result<Delta, Damage> {
     match kind {
         "text" => Ok(Delta::Text(data.to_owned())),
         "reasoning" => Ok(Delta::Reasoning(data.to_owned())),
+        "tool_call" => {
+            let (id, name) = serde_json::from_str(data)?;
+            Ok(Delta::ToolCall { id, name })
+        }
+        "arguments" => Ok(Delta::Arguments(data.to_owned())),
         _ => Err(Damage::new("no such kind of event")),
     }
 }
@@ -384,7 +438,8 @@ pub(crate) fn write_deltas(deltas: Vec<(i64, Delta)>) -> Result<(String, String)
     Ok((write_parts(&parts)?, write_json(&runs.collect::<Vec<_>>())?))
 }
 
-fn write_json(value: &impl Serialize) -> Result<String, StoreError> {
+/// A value as JSON.
+pub(crate) fn write_json(value: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Internal(Box::new(error)))
 }
 
@@ -402,11 +457,23 @@ mod tests {
     /// Databases hold these, so they stay as they are.
     #[test]
     fn texts_are_written_as_they_always_were() {
-        let parts = [Part::Text("a\"".into()), Part::Reasoning("b".into())];
-        assert_eq!(
-            write_parts(&parts).unwrap(),
-            r#"[{"type":"text","text":"a\""},{"type":"reasoning","text":"b"}]"#
-        );
+        let parts = [
+            Part::Text("a\"".into()),
+            Part::Reasoning("b".into()),
+            Part::ToolCall(ToolCall {
+                id: "c".into(),
+                name: "d".into(),
+                arguments: "{}".into(),
+            }),
+            Part::ToolOutput(ToolOutput {
+                call: "c".into(),
+                output: "e".into(),
+            }),
+            Part::Removed,
+        ];
+        let content = r#"[{"type":"text","text":"a\""},{"type":"reasoning","text":"b"},{"type":"tool_call","id":"c","name":"d","arguments":"{}"},{"type":"tool_output","call":"c","output":"e"},{"type":"removed"}]"#;
+        assert_eq!(write_parts(&parts).unwrap(), content);
+        assert_eq!(read_parts(content).unwrap(), parts);
         let deltas =
             [(2, "é"), (3, "b"), (7, "c")].map(|(at, text)| (at, Delta::Text(text.into())));
         let (content, folded) = write_deltas(deltas.into()).unwrap();
@@ -416,6 +483,10 @@ mod tests {
         );
         assert_eq!(folded, "[[2,[2,1]],[7,[1]]]");
         let model = ModelName::parse("m").unwrap();
+        let call = Delta::ToolCall {
+            id: "c\"1".into(),
+            name: "look_up".into(),
+        };
         let failed = Ending {
             status: ReplyStatus::Failed,
             reason: FinishReason::Error,
@@ -437,8 +508,17 @@ mod tests {
             (Event::Usage(usage), "usage", "[1,2]"),
             (Event::Finished(failed), "finished", ended),
             (Event::Delta(Delta::Reasoning("b".into())), "reasoning", "b"),
+            (Event::Delta(call), "tool_call", r#"["c\"1","look_up"]"#),
+            (
+                Event::Delta(Delta::Arguments("{\"".into())),
+                "arguments",
+                "{\"",
+            ),
         ] {
             assert_eq!(write_event(&event).unwrap(), (kind, data.into()));
+            if let Event::Delta(delta) = event {
+                assert_eq!(read_delta(kind, data).unwrap(), delta);
+            }
         }
         let token = TokenMade::Made {
             token: Token {

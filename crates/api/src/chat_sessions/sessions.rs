@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chat::limits;
-use chat::types::{self, PageSize, Session, SessionFilter, SessionKind, SessionStatus, Title};
+use chat::types::{self, PageSize, Session, SessionFilter, SessionStatus, Title};
 use chat::{Chat, SessionDraft};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -105,7 +105,7 @@ impl NewSession {
     fn parse(&self) -> Result<SessionDraft, Fault> {
         Ok(SessionDraft {
             title: Some(title(&self.title)?),
-            kind: SessionKind::Text,
+            ..SessionDraft::default()
         })
     }
 }

@@ -41,18 +41,22 @@ function contentOf({ content }) {
   return Object.values(content)[0];
 }
 
-/** All fields of an object, those further in by their path: `data.chats[].id`. */
-function* fieldsOf({ properties = {}, required = [] } = {}, prefix = "") {
-  for (const [name, schema] of Object.entries(properties)) {
-    const path = prefix + name;
-    yield { name: path, schema, required: required.includes(name) };
-    yield* schema.items ? fieldsOf(schema.items, `${path}[].`) : fieldsOf(schema, `${path}.`);
+/** All fields of a value, in each form that it may have; those further in by their path: `data.chats[].id`. */
+function* fieldsOf({ properties = {}, required = [], items, oneOf = [], anyOf = [] } = {}, path = "") {
+  if (items) yield* fieldsOf(items, `${path}[]`);
+  for (const form of [...oneOf, ...anyOf]) yield* fieldsOf(form, path);
+  for (const [field, schema] of Object.entries(properties)) {
+    const name = path ? `${path}.${field}` : field;
+    yield { name, schema, required: required.includes(field) };
+    yield* fieldsOf(schema, name);
   }
 }
 
 function typeOf(schema) {
+  const forms = schema.oneOf ?? schema.anyOf;
+  if (schema.const) return JSON.stringify(schema.const);
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" or ");
-  if (schema.anyOf && !schema.type) return schema.anyOf.map(typeOf).join(" or ");
+  if (forms && !schema.type) return [...new Set(forms.map(typeOf))].join(" or ");
   if (schema.items) return `array of ${typeOf(schema.items)}`;
   const type = [schema.type].flat().join(" or ");
   return schema.format ? `${type} (${schema.format})` : type;

@@ -8,8 +8,8 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::response::sse::Event as Frame;
-use chat::types::{Delta, Event, MessageText, Parent, WhenBusy};
-use chat::{Chat, Error, PromptDraft, ReplyDraft, Watch};
+use chat::types::{Delta, Event, MessageRole, MessageText, Parent, Part, ReplyOptions, WhenBusy};
+use chat::{Chat, Error, MessageDraft, PromptDraft, ReplyDraft, WantedSession, Watch};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,14 +34,19 @@ pub(super) async fn logged_in(
     } = change.body;
     let key = session_key(&chat_id.to_string(), "chatId")?;
     let draft = ReplyDraft {
-        prompt: PromptDraft::New {
+        session: WantedSession::Existing(key.clone()),
+        prompt: PromptDraft::New(vec![MessageDraft {
             parent: Parent::Head,
-            text: text(&prompt)?,
-        },
+            role: MessageRole::User,
+            content: vec![Part::Text(text(&prompt)?.to_string())],
+            model: None,
+        }]),
         model: None,
         when_busy: WhenBusy::Queue,
+        options: ReplyOptions::default(),
+        hidden: false,
     };
-    let reply = chat.begin_reply(&caller, key.clone(), draft, change.terms.once);
+    let reply = chat.begin_reply(&caller, draft, change.terms.once);
     let reply = reply.await?;
     if stream.unwrap_or_default() {
         let watch = chat.watch_reply(&caller, &key, &reply.id, 1).await?;

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -5,8 +6,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chat::limits;
 use chat::types::{
-    self, PageSize, Session, SessionChange, SessionFilter, SessionKind, SessionPosition,
-    SessionStatus, SystemMessage, Title,
+    self, ExternalId, PageSize, Session, SessionChange, SessionFilter, SessionKind,
+    SessionPosition, SessionStatus, SystemMessage, Title,
 };
 use chat::{Chat as Product, SessionDraft};
 use schemars::JsonSchema;
@@ -21,6 +22,7 @@ use crate::extract::{Change, Params, SessionInPath, Terms, cuid, nullable, pagin
 use crate::fault::Fault;
 use crate::schema;
 use crate::time::Time;
+use crate::tools::Pairs;
 
 pub(super) async fn create(
     State(chat): State<Arc<Product>>,
@@ -132,6 +134,7 @@ impl NewChat {
         Ok(SessionDraft {
             title: self.name.as_deref().map(title).transpose()?,
             kind: kind(&self.r#type)?,
+            ..SessionDraft::default()
         })
     }
 
@@ -184,10 +187,14 @@ pub(super) struct ChatChange {
         regex(pattern = schema::NOT_BLANK)
     )]
     model: Option<Option<String>>,
+    /// What its client notes with it, in place of all that was there.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Pairs")]
+    metadata: Option<Pairs>,
 }
 
 impl ChatChange {
-    fn parse(&self) -> Result<SessionChange, Fault> {
+    fn parse(self) -> Result<SessionChange, Fault> {
         let system_message = self.system_message.as_deref().map(|text| {
             SystemMessage::parse(text).map_err(|error| Fault::invalid("systemMessage", error))
         });
@@ -204,6 +211,10 @@ impl ChatChange {
                 Some(name) => Some(model(name.as_deref(), "model")?),
                 None => None,
             },
+            metadata: match self.metadata {
+                Some(pairs) => Some(pairs.parse("metadata")?),
+                None => None,
+            },
         })
     }
 
@@ -211,9 +222,7 @@ impl ChatChange {
         Self {
             name: Some("Renamed".into()),
             system_message: Some("You answer in one sentence.".into()),
-            status: None,
-            head: None,
-            model: None,
+            ..Self::default()
         }
     }
 }
@@ -294,6 +303,7 @@ impl Chat<'_> {
 
 /// A session with what its messages need.
 #[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct ChatInFull<'a> {
     #[serde(flatten)]
     chat: Chat<'a>,
@@ -301,14 +311,23 @@ pub(super) struct ChatInFull<'a> {
     head: Option<&'a str>,
     /// Who writes its replies; null for the server's default.
     model: Option<&'a str>,
+    /// What a client calls it that names chats itself, in another dialect.
+    external_id: Option<&'a str>,
+    /// What its client notes with it.
+    metadata: BTreeMap<&'a str, &'a str>,
 }
 
 impl<'a> From<&'a Session> for ChatInFull<'a> {
     fn from(session: &'a Session) -> Self {
+        let pairs = session.metadata.pairs().iter();
         Self {
             chat: Chat::from(session),
             head: session.head.as_ref().map(types::Cuid::as_str),
             model: session.model.as_ref().map(types::ModelName::as_str),
+            external_id: session.external_id.as_ref().map(ExternalId::as_str),
+            metadata: pairs
+                .map(|(key, value)| (key.as_str(), value.as_str()))
+                .collect(),
         }
     }
 }
@@ -319,6 +338,8 @@ impl ChatInFull<'_> {
             chat: Chat::example(),
             head: None,
             model: None,
+            external_id: None,
+            metadata: BTreeMap::new(),
         }
     }
 

@@ -3,14 +3,13 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use chat::types::{
-    self, MessageRole, MessageText, MessageView, ModelName, PageSize, Parent, Part, TokenUsage,
-};
+use chat::types::{self, MessageRole, MessageView, ModelName, PageSize, Parent, TokenUsage};
 use chat::{Chat, Error, MessageDraft, limits};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::{Envelope, envelope};
+use super::parts::{Content, ShownPart, no_such_call};
 use crate::answer::json;
 use crate::auth::Auth;
 use crate::cursor::Cursor;
@@ -43,11 +42,15 @@ pub(super) async fn append(
     let is_list = change.body.messages.is_some();
     let drafts = change.body.parse()?;
     let messages = chat.append_messages(&caller, key, drafts, change.terms.once);
+    let place = |at: usize, field: &str| {
+        let place = is_list.then(|| format!("messages[{at}]."));
+        place.unwrap_or_default() + field
+    };
     let messages = messages.await.map_err(|error| match error {
-        Error::NoSuchParent { at } if is_list => {
-            let field = format!("messages[{at}].parentId");
-            Fault::invalid(field, "is no message of this chat")
+        Error::NoSuchParent { at } => {
+            Fault::invalid(place(at, "parentId"), "is no message of this chat")
         }
+        Error::NoSuchCall { at } => no_such_call(place(at, "content")),
         other => Fault::Chat(other),
     })?;
     let messages = messages.iter().map(Message::from).collect();
@@ -108,7 +111,7 @@ pub(super) struct NewMessages {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
-    #[schemars(with = "String", extend("enum" = ["system", "user", "assistant"]))]
+    #[schemars(with = "String", extend("enum" = ["system", "user", "assistant", "tool"]))]
     role: Option<String>,
     /// What is said, in one message.
     #[serde(
@@ -145,7 +148,7 @@ pub(super) struct NewMessages {
 #[serde(rename_all = "camelCase")]
 struct NewMessage {
     /// Who speaks.
-    #[schemars(extend("enum" = ["system", "user", "assistant"]))]
+    #[schemars(extend("enum" = ["system", "user", "assistant", "tool"]))]
     role: String,
     /// What is said.
     content: Content,
@@ -221,7 +224,7 @@ impl NewMessage {
         Ok(MessageDraft {
             parent: parent(self.parent_id.as_ref(), &format!("{place}parentId"))?,
             role,
-            texts: self.content.parse(&format!("{place}content"))?,
+            content: self.content.parse(role, &format!("{place}content"))?,
             model: model(self.model.as_deref(), &format!("{place}model"))?,
         })
     }
@@ -243,60 +246,6 @@ pub(super) fn model(name: Option<&str>, field: &str) -> Result<Option<ModelName>
         .map_err(|error| Fault::invalid(field, error))
 }
 
-/// A text, or parts of the kind `text`.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(
-    untagged,
-    expecting = "it is neither a text nor a list of parts such as {\"type\": \"text\", \"text\": \"…\"}"
-)]
-enum Content {
-    Text(
-        #[schemars(length(min = 1, max = limits::MESSAGE_CHARS), regex(pattern = schema::NOT_BLANK))]
-         String,
-    ),
-    #[schemars(extend("minItems" = 1))]
-    Parts(Vec<NewPart>),
-}
-
-/// A part of a message. One of another kind has other fields, and is told what kinds there are.
-#[derive(Serialize, Deserialize, JsonSchema)]
-struct NewPart {
-    #[schemars(extend("const" = "text"))]
-    r#type: String,
-    #[serde(default)]
-    #[schemars(
-        required,
-        with = "String",
-        length(min = 1, max = limits::MESSAGE_CHARS),
-        regex(pattern = schema::NOT_BLANK)
-    )]
-    text: Option<String>,
-}
-
-impl Content {
-    fn parse(&self, field: &str) -> Result<Vec<MessageText>, Fault> {
-        let text = |text: &str, field: &str| {
-            MessageText::parse(text).map_err(|error| Fault::invalid(field, error))
-        };
-        match self {
-            Self::Text(content) => Ok(vec![text(content, field)?]),
-            Self::Parts(parts) if parts.is_empty() => Err(Fault::invalid(field, "is empty")),
-            Self::Parts(parts) => {
-                let parts = parts.iter().enumerate().map(|(at, part)| {
-                    if part.r#type != "text" {
-                        let field = format!("{field}[{at}].type");
-                        return Err(Fault::invalid(field, "must be one of: text"));
-                    }
-                    let field = format!("{field}[{at}].text");
-                    let missing = || Fault::invalid(&field, "is required");
-                    text(part.text.as_deref().ok_or_else(missing)?, &field)
-                });
-                parts.collect()
-            }
-        }
-    }
-}
-
 /// A message as this dialect shows it.
 #[derive(Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -305,7 +254,7 @@ pub(super) struct Message<'a> {
     chat_id: &'a str,
     /// The message that it follows.
     parent_id: Option<&'a str>,
-    #[schemars(extend("enum" = ["system", "user", "assistant"]))]
+    #[schemars(extend("enum" = ["system", "user", "assistant", "tool"]))]
     role: &'static str,
     /// Empty while a model is writing.
     content: Vec<ShownPart<'a>>,
@@ -316,17 +265,9 @@ pub(super) struct Message<'a> {
     status: &'static str,
     /// The reply that it is, if a model of this server wrote it.
     reply_id: Option<&'a str>,
-    /// Why a model's message ended: `stop`, `length`, `stopped`, `interrupted` or `error`.
+    /// Why a model's message ended: `stop`, `length`, `tool_calls`, `stopped`, `interrupted` or `error`.
     finish_reason: Option<&'static str>,
     created_at: Time,
-}
-
-/// A part of a message.
-#[derive(Clone, Serialize, JsonSchema)]
-pub(super) struct ShownPart<'a> {
-    #[schemars(extend("enum" = ["text", "reasoning"]))]
-    r#type: &'static str,
-    text: &'a str,
 }
 
 /// What a model's answer cost, in tokens.
@@ -364,17 +305,6 @@ impl<'a> From<&'a types::Message> for Message<'a> {
     }
 }
 
-impl<'a> From<&'a Part> for ShownPart<'a> {
-    fn from(part: &'a Part) -> Self {
-        let r#type = match part {
-            Part::Text(_) => "text",
-            Part::Reasoning(_) => "reasoning",
-        };
-        let text = part.as_str();
-        Self { r#type, text }
-    }
-}
-
 impl Message<'_> {
     fn example() -> Self {
         Self {
@@ -382,8 +312,7 @@ impl Message<'_> {
             chat_id: "clqb6q2rl0003v3k8b2g8n5xd",
             parent_id: None,
             role: "user",
-            content: vec![ShownPart {
-                r#type: "text",
+            content: vec![ShownPart::Text {
                 text: "What is a monad?",
             }],
             model: None,

@@ -8,6 +8,8 @@ mod error;
 mod feed;
 mod messages;
 mod models;
+mod new_reply;
+mod parts;
 mod replies;
 mod tokens;
 
@@ -25,7 +27,8 @@ use ask::{GuestQuestion, Question};
 use chats::{Chat, ChatChange, ChatId, ChatInFull, ChatQuery, Chats, NewChat};
 use messages::{Appended, MessageQuery, Messages, NewMessages};
 use models::{Models, Usage, UsageQuery};
-use replies::{BeginQuery, EventQuery, NewReply, Replies, Reply, ReplyId};
+use new_reply::NewReply;
+use replies::{BeginQuery, EventQuery, Replies, Reply, ReplyId};
 use tokens::{FreshToken, NewToken, TokenId, Tokens};
 
 pub(crate) const DIALECT: Dialect = Dialect {

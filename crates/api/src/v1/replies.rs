@@ -4,18 +4,20 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use chat::types::{self, Event, MessageText, NumberedEvent, WhenBusy};
-use chat::{Chat, PromptDraft, ReplyDraft, Watch};
+use chat::types::{self, Event, NumberedEvent};
+use chat::{Chat, Error, Watch};
 use futures_util::stream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::envelope::{Envelope, envelope};
-use super::messages::{Message, Usage, model, parent};
+use super::messages::{Message, Usage};
+use super::new_reply::NewReply;
+use super::parts::no_such_call;
 use crate::answer::{at, json};
 use crate::auth::Auth;
-use crate::extract::{Change, Params, ReplyInPath, SessionInPath, cuid, nullable, present};
+use crate::extract::{Change, Params, ReplyInPath, SessionInPath};
 use crate::fault::Fault;
 use crate::time::Time;
 use crate::{limits, schema, sse};
@@ -28,9 +30,14 @@ pub(super) async fn begin(
     change: Change<NewReply>,
 ) -> Result<Response, Fault> {
     let wait = query.parse()?;
-    let (draft, stream) = change.body.parse()?;
-    let reply = chat.begin_reply(&caller, key.clone(), draft, change.terms.once);
-    let mut reply = reply.await?.as_accepted();
+    let stream = change.body.stream.unwrap_or_default();
+    let draft = change.body.parse(key.clone())?;
+    let reply = chat.begin_reply(&caller, draft, change.terms.once);
+    let reply = reply.await.map_err(|error| match error {
+        Error::NoSuchCall { .. } => no_such_call("toolOutputs"),
+        other => Fault::Chat(other),
+    });
+    let mut reply = reply?.as_accepted();
     if stream {
         return Ok(events_of(
             chat.watch_reply(&caller, &key, &reply.id, 0).await?,
@@ -116,6 +123,10 @@ fn written(NumberedEvent { number, event }: &NumberedEvent) -> axum::response::s
         }
         Event::Delta(types::Delta::Text(text)) => ("delta", json!({ "text": text })),
         Event::Delta(types::Delta::Reasoning(text)) => ("delta", json!({ "reasoning": text })),
+        Event::Delta(types::Delta::ToolCall { id, name }) => {
+            ("delta", json!({ "toolCall": { "id": id, "name": name } }))
+        }
+        Event::Delta(types::Delta::Arguments(text)) => ("delta", json!({ "arguments": text })),
         Event::Reset { attempt } => ("reset", json!({ "attempt": attempt })),
         Event::Usage(usage) => ("usage", json!(Usage::from(*usage))),
         Event::Finished(ending) => {
@@ -184,95 +195,6 @@ pub(super) struct EventQuery {
     /// The number of the last event that is known; `Last-Event-ID` says the same.
     #[schemars(with = "String", regex(pattern = "^[0-9]{1,18}$"))]
     pub(super) after: Option<String>,
-}
-
-/// What is to be answered, and how: `prompt`, or `parentId`, or both.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("anyOf" = [{ "required": ["prompt"] }, { "required": ["parentId"] }]))]
-pub(super) struct NewReply {
-    /// What the user says.
-    #[serde(
-        default,
-        deserialize_with = "present",
-        skip_serializing_if = "Option::is_none"
-    )]
-    #[schemars(
-        with = "String",
-        length(min = 1, max = chat::limits::MESSAGE_CHARS),
-        regex(pattern = schema::NOT_BLANK)
-    )]
-    prompt: Option<String>,
-    /// With a prompt: the message that it follows, null for none; the last one of the active path
-    /// if left out. Without: the user's message that is to be answered once more.
-    #[serde(
-        default,
-        deserialize_with = "nullable",
-        skip_serializing_if = "Option::is_none"
-    )]
-    #[schemars(with = "Option<String>", regex(pattern = schema::CUID))]
-    parent_id: Option<Option<String>>,
-    /// Who is to write it; the session's model if left out.
-    #[serde(
-        default,
-        deserialize_with = "present",
-        skip_serializing_if = "Option::is_none"
-    )]
-    #[schemars(
-        with = "String",
-        length(min = 1, max = chat::limits::MODEL_NAME_CHARS),
-        regex(pattern = schema::NOT_BLANK)
-    )]
-    model: Option<String>,
-    /// Whether the answer is the event stream.
-    #[serde(
-        default,
-        deserialize_with = "present",
-        skip_serializing_if = "Option::is_none"
-    )]
-    #[schemars(with = "bool", extend("default" = false))]
-    stream: Option<bool>,
-    /// What happens if the chat has a reply that has not ended.
-    #[serde(
-        default,
-        deserialize_with = "present",
-        skip_serializing_if = "Option::is_none"
-    )]
-    #[schemars(with = "String", extend("enum" = ["queue", "reject", "interrupt"], "default" = "queue"))]
-    when_busy: Option<String>,
-}
-
-impl NewReply {
-    fn parse(&self) -> Result<(ReplyDraft, bool), Fault> {
-        let prompt = match (&self.prompt, &self.parent_id) {
-            (Some(text), id) => PromptDraft::New {
-                parent: parent(id.as_ref(), "parentId")?,
-                text: MessageText::parse(text).map_err(|error| Fault::invalid("prompt", error))?,
-            },
-            (None, Some(Some(id))) => PromptDraft::Existing(cuid(id, "parentId")?),
-            (None, _) => return Err(Fault::invalid("prompt", "is required")),
-        };
-        let when_busy = self.when_busy.as_deref().map(WhenBusy::parse);
-        let when_busy = when_busy
-            .transpose()
-            .map_err(|error| Fault::invalid("whenBusy", error))?;
-        let draft = ReplyDraft {
-            prompt,
-            model: model(self.model.as_deref(), "model")?,
-            when_busy: when_busy.unwrap_or_default(),
-        };
-        Ok((draft, self.stream.unwrap_or_default()))
-    }
-
-    pub(super) fn example() -> Self {
-        Self {
-            prompt: Some("What is a monad?".into()),
-            parent_id: None,
-            model: None,
-            stream: None,
-            when_busy: None,
-        }
-    }
 }
 
 /// A reply as this dialect shows it.

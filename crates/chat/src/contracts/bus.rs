@@ -61,27 +61,17 @@ pub enum Told {
     Gap,
 }
 
-/// The bus of a node that has its store to itself.
-pub struct Alone;
-
-#[async_trait]
-impl Bus for Alone {
-    fn tell(&self, _: News) {}
-
-    async fn hear(&self) -> Told {
-        std::future::pending().await
-    }
-
-    fn is_up(&self) -> bool {
-        true
-    }
+/// No bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoBus {
+    /// A node that has its store to itself: there is nothing to miss.
+    Alone,
+    /// Nodes that find out what the others do by looking at the rows.
+    BesideOthers,
 }
 
-/// No bus: nodes find out what the others do by looking at the rows.
-pub struct Silence;
-
 #[async_trait]
-impl Bus for Silence {
+impl Bus for NoBus {
     fn tell(&self, _: News) {}
 
     async fn hear(&self) -> Told {
@@ -89,6 +79,6 @@ impl Bus for Silence {
     }
 
     fn is_up(&self) -> bool {
-        false
+        *self == Self::Alone
     }
 }

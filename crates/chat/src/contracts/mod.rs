@@ -7,12 +7,13 @@ mod outcomes;
 mod provider;
 mod store;
 
-pub use bus::{Alone, Bus, News, Silence, Told};
+pub use bus::{Bus, News, NoBus, Told};
 pub use clock::Clock;
 pub use entropy::Entropy;
 pub use outcomes::{
     Admission, Append, Appended, Begun, Change, Changed, Changes, Claim, Claimed, Deleted, Finish,
-    Finished, Fresh, Interrupted, Kept, NewReply, Prompt, Registered, Stopped, TokenMade, Work,
+    Finished, Fresh, InSession, Interrupted, Kept, NewReply, Prompt, Registered, Stopped,
+    TokenMade, Work,
 };
 pub use provider::{EndOfAnswer, Piece, Pieces, Provider, Question, Turn};
 pub use store::{Store, StoreError};

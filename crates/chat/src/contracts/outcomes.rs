@@ -1,8 +1,9 @@
 //! What goes into the methods of [`Store`](super::Store) and comes out of them, besides the nouns.
 
 use crate::types::{
-    Account, Credentials, Cuid, Delta, Ending, Message, ModelName, NumberedEvent, Parent, Part,
-    Reply, Session, SessionKey, Timestamp, Token, TokenUsage, WhenBusy,
+    Account, Credentials, Cuid, Delta, Ending, Message, ModelName, NewMessage, NewSession,
+    NumberedEvent, Reply, ReplyOptions, Session, SessionKey, Timestamp, Token, TokenUsage,
+    WhenBusy,
 };
 
 /// Who may make an account.
@@ -43,6 +44,10 @@ pub enum TokenMade {
 
 /// What became of a change to a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is looked at once; a box would cost more"
+)]
 pub enum Changed {
     /// It was made: the session as it is now.
     Done(Session),
@@ -74,6 +79,8 @@ pub enum Appended {
     Missing,
     /// The session has no message that the one at this place among them is to follow.
     NoSuchParent(usize),
+    /// Nothing that the one at this place among them follows makes the call that it brings an output of.
+    NoSuchCall(usize),
 }
 
 /// A reply that is about to be accepted.
@@ -84,7 +91,7 @@ pub struct NewReply {
     /// Whose it is.
     pub owner: Cuid,
     /// The session.
-    pub session: SessionKey,
+    pub session: InSession,
     /// What it answers.
     pub prompt: Prompt,
     /// The identifier of the message that it becomes.
@@ -93,23 +100,32 @@ pub struct NewReply {
     pub model: Option<ModelName>,
     /// What happens if the session has another one.
     pub when_busy: WhenBusy,
+    /// See [`Reply::options`].
+    pub options: ReplyOptions,
+    /// See [`Reply::hidden`].
+    pub hidden: bool,
     /// Now.
     pub created_at: Timestamp,
+}
+
+/// The session of a new reply.
+#[derive(Clone, Debug)]
+pub enum InSession {
+    /// One that is there.
+    Existing(SessionKey),
+    /// A new one; or the one that has its external identifier already.
+    New(Box<NewSession>),
 }
 
 /// What a reply answers.
 #[derive(Clone, Debug)]
 pub enum Prompt {
-    /// A new message.
-    New {
-        /// Its identifier.
-        id: Cuid,
-        /// What it follows.
-        parent: Parent,
-        /// What it says.
-        content: Vec<Part>,
-    },
-    /// A person's message that is there already.
+    /// New messages, one at least, which are appended as [`Store::append_messages`] does it: the last
+    /// of them.
+    ///
+    /// [`Store::append_messages`]: super::Store::append_messages
+    New(Vec<NewMessage>),
+    /// A person's message, or a tool's, that is there already.
     Existing(Cuid),
 }
 
@@ -129,11 +145,13 @@ pub enum Begun {
         /// The reply that makes place for it.
         interrupted: Option<Interrupted>,
     },
-    /// The owner has no such session.
+    /// The owner has no such session, or no such reply any more.
     Missing,
-    /// The session has no message that the prompt is to follow.
-    NoSuchParent,
-    /// The session has no such message of a person's.
+    /// The session has no message that the new one at this place is to follow.
+    NoSuchParent(usize),
+    /// As [`Appended::NoSuchCall`].
+    NoSuchCall(usize),
+    /// The session has no such message of a person's or a tool's.
     NoSuchPrompt,
     /// Nobody can write it.
     NoModel,
@@ -277,7 +295,7 @@ pub struct Fresh {
 pub enum Change {
     /// A session is new or has changed.
     Session(Session),
-    /// A message is new or has ended.
+    /// A message is new, has ended, or parts of it were removed.
     Message(Message),
     /// A reply is new, has started, or has ended.
     Reply(Reply),

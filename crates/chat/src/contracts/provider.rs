@@ -3,7 +3,7 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use futures_util::Stream;
 
-use crate::types::{Delta, MessageRole, ReplyError, TokenUsage};
+use crate::types::{Delta, MessageRole, ModelOptions, Part, ReplyError, TokenUsage};
 
 /// Whoever has models: a company's API, a server next door, or the demo.
 #[async_trait]
@@ -41,6 +41,8 @@ pub enum EndOfAnswer {
     Complete,
     /// It reached the most tokens that it may write.
     Length,
+    /// It waits for the outputs of the tools that it called.
+    ToolCalls,
 }
 
 /// What a model is asked.
@@ -52,8 +54,8 @@ pub struct Question {
     pub system: String,
     /// The messages, the newest last. At least one.
     pub messages: Vec<Turn>,
-    /// The most tokens that it may write; `None` for the provider's own limit.
-    pub max_output_tokens: Option<u32>,
+    /// What it is asked for beyond an answer.
+    pub options: ModelOptions,
 }
 
 /// A message, as a model is told it.
@@ -61,6 +63,28 @@ pub struct Question {
 pub struct Turn {
     /// Who spoke.
     pub role: MessageRole,
-    /// What was said; not empty.
-    pub text: String,
+    /// What was said: texts, calls, outputs, none of them removed; not empty. Each call is followed by
+    /// its output, in the turns of [`MessageRole::Tool`] right behind, and each output follows its call.
+    pub content: Vec<Part>,
+}
+
+impl Turn {
+    /// A turn that only says something.
+    pub fn saying(role: MessageRole, text: impl Into<String>) -> Self {
+        Self {
+            role,
+            content: vec![Part::Text(text.into())],
+        }
+    }
+
+    /// All that it says, without tools.
+    pub fn text(&self) -> String {
+        let parts = self.content.iter();
+        parts
+            .filter_map(|part| match part {
+                Part::Text(text) => Some(text.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
 }

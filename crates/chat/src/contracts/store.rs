@@ -5,20 +5,22 @@ use super::outcomes::{
     NewReply, Registered, Stopped, TokenMade,
 };
 use crate::types::{
-    Account, Credentials, Cuid, Email, Message, MessageView, ModelName, NewAccount, NewMessage,
-    NewSession, NewToken, Node, NumberedEvent, Once, Page, PageSize, Precondition, Reply, SeenNode,
-    Session, SessionChange, SessionFilter, SessionKey, SessionPosition, Span, StoredToken,
-    Timestamp, Title, Token, TokenUsage, UsageReport,
+    Account, Credentials, Cuid, Email, ExternalId, Message, MessageView, ModelName, NewAccount,
+    NewMessage, NewSession, NewToken, Node, NumberedEvent, Once, Page, PageSize, Precondition,
+    Reply, SeenNode, Session, SessionChange, SessionFilter, SessionKey, SessionPosition, Span,
+    StoredToken, Timestamp, Title, Token, TokenUsage, UsageReport,
 };
 
 /// Where everything is kept.
 ///
 /// Each method is one transaction; when one that changes something returns `Ok`, the change is on
 /// disk. The time and the identifiers come in as arguments; a store that nodes share goes by its own
-/// clock in what they have to agree on: leases, and which node is alive. A method with `once` remembers what it
-/// did under that key, in the same transaction, and gives the same outcome again for the same
-/// request; for another request it fails with [`StoreError::KeyReused`]. What changed nothing is
-/// not remembered.
+/// clock in what they have to agree on: leases, and which node is alive.
+///
+/// A method with `once` remembers what it did under that key, in the same transaction, and gives the
+/// same outcome again for the same request; for another request it fails with
+/// [`StoreError::KeyReused`]. What changed nothing is not remembered. With [`Once::is_first`] it looks
+/// for nothing under the key, and remembers the new in place of what is there.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// How many writes are waiting.
@@ -48,7 +50,8 @@ pub trait Store: Send + Sync {
         size: PageSize,
     ) -> Result<Page<Account, Email>, StoreError>;
 
-    /// Replaces the hash of an account's password and deletes its tokens from sign-ins; `false` if there is no such account.
+    /// Replaces the hash of an account's password and deletes its tokens from sign-ins; `false` if there
+    /// is no such account.
     async fn set_password(&self, account: Cuid, hash: String) -> Result<bool, StoreError>;
 
     /// Disables an account, or enables it with `None`; `false` if there is no such account.
@@ -85,7 +88,7 @@ pub trait Store: Send + Sync {
     /// reading must not wait for a write.
     fn touch_token(&self, owner: Cuid, id: Cuid, now: Timestamp);
 
-    /// Makes a session and gives it its number.
+    /// Makes a session and gives it its number, or gives the one that has its external identifier.
     async fn create_session(
         &self,
         session: NewSession,
@@ -94,6 +97,13 @@ pub trait Store: Send + Sync {
 
     /// A session.
     async fn session(&self, owner: &Cuid, key: &SessionKey) -> Result<Option<Session>, StoreError>;
+
+    /// The session that its owner's clients call so.
+    async fn session_called(
+        &self,
+        owner: &Cuid,
+        id: &ExternalId,
+    ) -> Result<Option<Session>, StoreError>;
 
     /// Sessions, the newest change first, beginning behind `after`.
     async fn sessions(
@@ -155,8 +165,27 @@ pub trait Store: Send + Sync {
         size: PageSize,
     ) -> Result<Option<Page<Message, i64>>, StoreError>;
 
-    /// Accepts a reply: writes its prompt, an empty message for it to become, the reply and its
-    /// first event, and lets the active path end there.
+    /// A message of a session.
+    async fn message(
+        &self,
+        owner: &Cuid,
+        key: &SessionKey,
+        id: &Cuid,
+    ) -> Result<Option<Message>, StoreError>;
+
+    /// Removes parts of a message that has ended: [`Part::Removed`](crate::types::Part::Removed)
+    /// stands in the place of each. The message as it is then; `None` if the session has no such
+    /// message. One that has not ended stays as it is, and so do parts that it does not have.
+    async fn remove_parts(
+        &self,
+        owner: Cuid,
+        key: SessionKey,
+        message: Cuid,
+        parts: std::ops::Range<usize>,
+    ) -> Result<Option<Message>, StoreError>;
+
+    /// Accepts a reply: makes its session if it is a new one, writes its prompt, an empty message for
+    /// it to become, the reply and its first event, and lets the active path end there.
     async fn begin_reply(&self, reply: NewReply, once: Option<Once>) -> Result<Begun, StoreError>;
 
     /// Takes the reply whose turn it is in a session: one that is running and whose lease is over,
@@ -196,6 +225,16 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<Stopped>, StoreError>;
 
+    /// A reply, by its identifier alone; with the number of its session.
+    async fn find_reply(
+        &self,
+        owner: &Cuid,
+        reply: &Cuid,
+    ) -> Result<Option<(Reply, i64)>, StoreError>;
+
+    /// Hides a reply, see [`Reply::hidden`]; `false` if there is none, or it was hidden already.
+    async fn hide_reply(&self, owner: Cuid, reply: Cuid) -> Result<bool, StoreError>;
+
     /// A reply of a session.
     async fn reply(
         &self,
@@ -227,11 +266,11 @@ pub trait Store: Send + Sync {
     /// they are, and their numbers.
     async fn stranded(&self, now: Timestamp, most: u32) -> Result<Vec<(Cuid, i64)>, StoreError>;
 
-    /// Notes what an answer of a model cost that is no reply.
+    /// Notes what an answer of a model cost that is no reply; it may belong to no session.
     async fn note_usage(
         &self,
         owner: Cuid,
-        session: i64,
+        session: Option<i64>,
         id: Cuid,
         model: ModelName,
         usage: TokenUsage,

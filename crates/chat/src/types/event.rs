@@ -1,6 +1,8 @@
 //! What happens to a reply, as rows: numbered from 0 without a gap.
 
-use super::{FinishReason, Message, ModelName, Part, Reply, ReplyError, ReplyStatus, TokenUsage};
+use super::{
+    FinishReason, Message, ModelName, Part, Reply, ReplyError, ReplyStatus, TokenUsage, ToolCall,
+};
 
 /// An event of a reply, with its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +54,35 @@ pub struct Ending {
     pub error: Option<ReplyError>,
 }
 
+impl Ending {
+    /// The end of a reply that is complete.
+    pub fn done(reason: FinishReason) -> Self {
+        Self {
+            status: ReplyStatus::Done,
+            reason,
+            error: None,
+        }
+    }
+
+    /// The end of a reply that somebody stopped.
+    pub fn stopped(reason: FinishReason) -> Self {
+        Self {
+            status: ReplyStatus::Stopped,
+            reason,
+            error: None,
+        }
+    }
+
+    /// The end of a reply that went wrong.
+    pub fn failed(error: ReplyError) -> Self {
+        Self {
+            status: ReplyStatus::Failed,
+            reason: FinishReason::Error,
+            error: Some(error),
+        }
+    }
+}
+
 /// A piece of what a model writes: never empty, never a part of a character.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delta {
@@ -59,13 +90,31 @@ pub enum Delta {
     Text(String),
     /// Of what it thinks before.
     Reasoning(String),
+    /// It begins to call a tool.
+    ToolCall {
+        /// [`ToolCall::id`].
+        id: String,
+        /// [`ToolCall::name`].
+        name: String,
+    },
+    /// Of the arguments of the call that has begun last.
+    Arguments(String),
 }
 
 impl Delta {
-    /// The piece itself.
+    /// The piece itself; that a call begins has none.
     pub fn as_str(&self) -> &str {
         match self {
-            Self::Text(text) | Self::Reasoning(text) => text,
+            Self::Text(text) | Self::Reasoning(text) | Self::Arguments(text) => text,
+            Self::ToolCall { .. } => "",
+        }
+    }
+
+    /// Bytes that it takes to keep.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::ToolCall { id, name } => id.len() + name.len(),
+            _ => self.as_str().len(),
         }
     }
 
@@ -73,7 +122,8 @@ impl Delta {
     pub fn join(&mut self, next: Self) -> Option<Self> {
         match (self, next) {
             (Self::Text(text), Self::Text(next))
-            | (Self::Reasoning(text), Self::Reasoning(next)) => {
+            | (Self::Reasoning(text), Self::Reasoning(next))
+            | (Self::Arguments(text), Self::Arguments(next)) => {
                 text.push_str(&next);
                 None
             }
@@ -87,12 +137,12 @@ impl Delta {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Folded(pub Vec<Run>);
 
-/// The deltas that made one part of a message.
+/// The deltas that made one part of a message. For a call of a tool the first one is its beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// The number of the first delta; the others follow without a gap.
     pub first: i64,
-    /// Bytes of each delta.
+    /// Bytes of each delta, as [`Delta::as_str`] gives it.
     pub lengths: Vec<usize>,
 }
 
@@ -108,15 +158,19 @@ pub fn fold(deltas: impl IntoIterator<Item = (i64, Delta)>) -> (Vec<Part>, Folde
             delta,
         ) {
             (Some(Part::Text(text)), Some(run), Delta::Text(delta))
-            | (Some(Part::Reasoning(text)), Some(run), Delta::Reasoning(delta)) => {
+            | (Some(Part::Reasoning(text)), Some(run), Delta::Reasoning(delta))
+            | (
+                Some(Part::ToolCall(ToolCall {
+                    arguments: text, ..
+                })),
+                Some(run),
+                Delta::Arguments(delta),
+            ) => {
                 text.push_str(&delta);
                 run.lengths.push(length);
             }
             (_, _, delta) => {
-                parts.push(match delta {
-                    Delta::Text(text) => Part::Text(text),
-                    Delta::Reasoning(text) => Part::Reasoning(text),
-                });
+                parts.push(begin(delta));
                 runs.push(Run {
                     first: number,
                     lengths: vec![length],
@@ -127,20 +181,48 @@ pub fn fold(deltas: impl IntoIterator<Item = (i64, Delta)>) -> (Vec<Part>, Folde
     (parts, Folded(runs))
 }
 
-/// The deltas that [`fold`] made those parts of, those numbered `from` and higher.
+/// The part that a delta begins.
+fn begin(delta: Delta) -> Part {
+    match delta {
+        Delta::Text(text) => Part::Text(text),
+        Delta::Reasoning(text) => Part::Reasoning(text),
+        Delta::ToolCall { id, name } => Part::ToolCall(ToolCall {
+            id,
+            name,
+            arguments: String::new(),
+        }),
+        // No provider gives the arguments of a call that has not begun.
+        Delta::Arguments(arguments) => Part::ToolCall(ToolCall {
+            id: String::new(),
+            name: String::new(),
+            arguments,
+        }),
+    }
+}
+
+/// The deltas that [`fold`] made those parts of, those numbered `from` and higher. What was removed
+/// since says nothing, but keeps its numbers.
 pub fn unfold(parts: &[Part], folded: &Folded, from: i64) -> Vec<NumberedEvent> {
     let mut events = Vec::new();
     for (part, run) in parts.iter().zip(&folded.0) {
         let mut rest = part.as_str();
         for (number, length) in (run.first..).zip(&run.lengths) {
-            // A length that does not fit would be damage; what is left then is not split.
+            // A length that does not fit would be damage, or is that of a part that was removed; what
+            // is left then is not split.
             let (piece, after) = rest.split_at_checked(*length).unwrap_or((rest, ""));
             rest = after;
             if number >= from {
                 let piece = piece.to_owned();
                 let delta = match part {
-                    Part::Text(_) => Delta::Text(piece),
                     Part::Reasoning(_) => Delta::Reasoning(piece),
+                    Part::ToolCall(call) if number == run.first && *length == 0 => {
+                        Delta::ToolCall {
+                            id: call.id.clone(),
+                            name: call.name.clone(),
+                        }
+                    }
+                    Part::ToolCall(_) => Delta::Arguments(piece),
+                    Part::Text(_) | Part::ToolOutput(_) | Part::Removed => Delta::Text(piece),
                 };
                 let event = Event::Delta(delta);
                 events.push(NumberedEvent { number, event });
@@ -159,14 +241,21 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_folded_unfolds_to_the_same_events_from_any_number(
-            pieces in prop::collection::vec((any::<bool>(), "\\PC{1,6}", 0..3_i64), 0..40),
+            pieces in prop::collection::vec((0..4_u8, "\\PC{1,6}", 0..3_i64), 0..40),
             from in 0..120_i64,
         ) {
             let mut number = 2;
             let mut deltas = Vec::new();
-            for (reasoning, text, gap) in pieces {
+            let mut is_calling = false;
+            for (kind, text, gap) in pieces {
                 number += 1 + gap / 2;
-                let delta = if reasoning { Delta::Reasoning(text) } else { Delta::Text(text) };
+                let delta = match kind {
+                    0 => Delta::Text(text),
+                    1 => Delta::Reasoning(text),
+                    2 if is_calling && gap < 2 => Delta::Arguments(text),
+                    _ => Delta::ToolCall { id: text.clone(), name: text },
+                };
+                is_calling = matches!(delta, Delta::ToolCall { .. } | Delta::Arguments(_));
                 deltas.push((number, delta));
             }
             let (parts, folded) = fold(deltas.clone());

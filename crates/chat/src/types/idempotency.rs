@@ -31,4 +31,7 @@ pub struct Once {
     pub key: IdempotencyKey,
     /// What was asked.
     pub request: Fingerprint,
+    /// Whether what was done under the key before is of no account: the client counts its own tries,
+    /// and this is the first one.
+    pub is_first: bool,
 }

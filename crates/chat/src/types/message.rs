@@ -1,6 +1,10 @@
-use super::{Cuid, FinishReason, InvalidChoice, ModelName, ReplyStatus, Timestamp, TokenUsage};
+use super::{
+    Cuid, FinishReason, InvalidChoice, ModelName, ReplyStatus, Timestamp, TokenUsage, ToolCall,
+    ToolOutput,
+};
 
-/// A message of a session. It never changes once it has ended: an edit is a sibling of it.
+/// A message of a session. Once it has ended it never changes, but that parts of it may be removed: an
+/// edit is a sibling of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Its identifier.
@@ -32,32 +36,57 @@ pub struct Message {
 }
 
 impl Message {
-    /// All of its text, without the reasoning.
+    /// All that it says, without reasoning and tools.
     pub fn text(&self) -> String {
         let parts = self.content.iter();
         parts
             .filter_map(|part| match part {
                 Part::Text(text) => Some(text.as_str()),
-                Part::Reasoning(_) => None,
+                _ => None,
             })
             .collect()
     }
+
+    /// The calls of tools that it makes.
+    pub fn tool_calls(&self) -> impl Iterator<Item = &ToolCall> {
+        self.content.iter().filter_map(|part| match part {
+            Part::ToolCall(call) => Some(call),
+            _ => None,
+        })
+    }
+
+    /// The outputs of tools that it brings.
+    pub fn tool_outputs(&self) -> impl Iterator<Item = &ToolOutput> {
+        self.content.iter().filter_map(|part| match part {
+            Part::ToolOutput(output) => Some(output),
+            _ => None,
+        })
+    }
 }
 
-/// A part of a message. Files and tool calls will be further kinds.
+/// A part of a message. Files will be a further kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
     /// What is said.
     Text(String),
     /// What a model thought before it said it.
     Reasoning(String),
+    /// A model wants a tool to be called.
+    ToolCall(ToolCall),
+    /// What came of that; in a message of [`MessageRole::Tool`] only.
+    ToolOutput(ToolOutput),
+    /// Somebody removed what stood here.
+    Removed,
 }
 
 impl Part {
-    /// What it says.
+    /// What was written: the text, the arguments of a call, its output.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Text(text) | Self::Reasoning(text) => text,
+            Self::ToolCall(call) => &call.arguments,
+            Self::ToolOutput(output) => &output.output,
+            Self::Removed => "",
         }
     }
 }
@@ -71,6 +100,8 @@ pub enum MessageRole {
     User,
     /// A model.
     Assistant,
+    /// Whoever runs the tools that a model calls.
+    Tool,
 }
 
 impl MessageRole {
@@ -80,6 +111,17 @@ impl MessageRole {
             Self::System => "system",
             Self::User => "user",
             Self::Assistant => "assistant",
+            Self::Tool => "tool",
+        }
+    }
+
+    /// Whether somebody in this role says such a thing.
+    pub fn may_say(self, part: &Part) -> bool {
+        match part {
+            Part::Text(_) => self != Self::Tool,
+            Part::Reasoning(_) | Part::ToolCall(_) => self == Self::Assistant,
+            Part::ToolOutput(_) => self == Self::Tool,
+            Part::Removed => false,
         }
     }
 
@@ -89,7 +131,8 @@ impl MessageRole {
             "system" => Ok(Self::System),
             "user" => Ok(Self::User),
             "assistant" => Ok(Self::Assistant),
-            _ => Err(InvalidChoice("system, user, assistant")),
+            "tool" => Ok(Self::Tool),
+            _ => Err(InvalidChoice("system, user, assistant, tool")),
         }
     }
 }

@@ -8,12 +8,14 @@ mod idempotency;
 mod message;
 mod model;
 mod node;
+mod options;
 mod page;
 mod reply;
 mod session;
 mod text;
 mod time;
 mod token;
+mod tool;
 
 pub use account::{Account, Credentials, NewAccount, Role};
 pub use caller::Caller;
@@ -23,12 +25,17 @@ pub use idempotency::{Fingerprint, IdempotencyKey, Once};
 pub use message::{Message, MessageRole, MessageView, NewMessage, Parent, Part};
 pub use model::{SessionUsage, Span, TokenUsage, UsageReport, UsageSum};
 pub use node::{Node, SeenNode};
+pub use options::{InvalidMetadata, Metadata, ModelOptions, ReplyOptions};
 pub use page::{InvalidPageSize, Page, PageSize};
 pub use reply::{FinishReason, Reply, ReplyError, ReplyErrorKind, ReplyStatus, WhenBusy};
 pub use session::{
     InvalidChoice, NewSession, Precondition, Session, SessionChange, SessionFilter, SessionKey,
     SessionKind, SessionPosition, SessionStatus, UnknownSessionKey, Version,
 };
-pub use text::{Email, InvalidText, MessageText, ModelName, Name, Password, SystemMessage, Title};
+pub use text::{
+    Email, ExternalId, InvalidText, MessageText, ModelName, Name, Password, SystemMessage, Title,
+    ToolName,
+};
 pub use time::Timestamp;
 pub use token::{NewToken, Secret, SecretText, StoredToken, Token, TokenKind};
+pub use tool::{Tool, ToolCall, ToolChoice, ToolOutput};

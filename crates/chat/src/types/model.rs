@@ -31,7 +31,7 @@ pub struct SessionUsage {
 /// How often a model was asked, and what that cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UsageSum {
-    /// Answers of a model that were counted: replies, and titles.
+    /// Answers of a model that were counted: replies, titles, and what was passed on without being kept.
     pub answers: u64,
     /// Their tokens.
     pub tokens: TokenUsage,

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Cuid, InvalidChoice, ModelName, Timestamp, TokenUsage};
+use super::{Cuid, InvalidChoice, ModelName, ReplyOptions, Timestamp, TokenUsage};
 
 /// An answer of a model to a message. It belongs to the server: it goes on whoever watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,11 @@ pub struct Reply {
     pub attempt: u32,
     /// Which model.
     pub model: ModelName,
+    /// What was wanted of it beyond an answer.
+    pub options: ReplyOptions,
+    /// Whether it is to be had by its identifier alone; one that was removed, or was not to be kept, is
+    /// only seen in its session.
+    pub hidden: bool,
     /// What it cost, as far as its provider has told.
     pub usage: Option<TokenUsage>,
     /// Messages of the active path that did not fit into the model's window, and were left out.
@@ -99,6 +104,8 @@ pub enum FinishReason {
     Stop,
     /// The model, or the reply, reached the most that it may write.
     Length,
+    /// The model wants tools to be called; their outputs continue the session.
+    ToolCalls,
     /// Somebody stopped it.
     Stopped,
     /// Another prompt took its place.
@@ -113,6 +120,7 @@ impl FinishReason {
         match self {
             Self::Stop => "stop",
             Self::Length => "length",
+            Self::ToolCalls => "tool_calls",
             Self::Stopped => "stopped",
             Self::Interrupted => "interrupted",
             Self::Error => "error",
@@ -124,10 +132,13 @@ impl FinishReason {
         match text {
             "stop" => Ok(Self::Stop),
             "length" => Ok(Self::Length),
+            "tool_calls" => Ok(Self::ToolCalls),
             "stopped" => Ok(Self::Stopped),
             "interrupted" => Ok(Self::Interrupted),
             "error" => Ok(Self::Error),
-            _ => Err(InvalidChoice("stop, length, stopped, interrupted, error")),
+            _ => Err(InvalidChoice(
+                "stop, length, tool_calls, stopped, interrupted, error",
+            )),
         }
     }
 }
@@ -141,6 +152,17 @@ pub struct ReplyError {
     pub message: String,
     /// After which time it is worth trying again, if the provider said so.
     pub retry_after: Option<Duration>,
+}
+
+impl ReplyError {
+    /// The provider ended its answer in the middle.
+    pub(crate) fn broken_off() -> Self {
+        Self {
+            kind: ReplyErrorKind::Network,
+            message: "the provider broke off".into(),
+            retry_after: None,
+        }
+    }
 }
 
 /// What kind of thing went wrong with a reply.

@@ -1,4 +1,4 @@
-use super::{Cuid, ModelName, SystemMessage, Timestamp, Title};
+use super::{Cuid, ExternalId, Metadata, ModelName, SystemMessage, Timestamp, Title};
 
 /// A chat session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub struct Session {
     pub model: Option<ModelName>,
     /// The last message of the active path.
     pub head: Option<Cuid>,
+    /// What a client calls it; no other session of its owner is called so.
+    pub external_id: Option<ExternalId>,
+    /// What a client notes with it.
+    pub metadata: Metadata,
     /// Goes up with each change.
     pub version: Version,
     /// When it was made.
@@ -135,6 +139,10 @@ pub struct NewSession {
     pub named: bool,
     /// What it is about.
     pub kind: SessionKind,
+    /// See [`Session::external_id`].
+    pub external_id: Option<ExternalId>,
+    /// See [`Session::metadata`].
+    pub metadata: Metadata,
     /// Now.
     pub created_at: Timestamp,
 }
@@ -152,6 +160,8 @@ pub struct SessionChange {
     pub model: Option<Option<ModelName>>,
     /// The message at which the active path is to end.
     pub head: Option<Cuid>,
+    /// The new metadata, in place of all that was there.
+    pub metadata: Option<Metadata>,
 }
 
 /// What must be true of a session for a change to happen (RFC 9110, 13.1.1).

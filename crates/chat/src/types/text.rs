@@ -25,6 +25,9 @@ pub enum InvalidText {
     /// Holds U+0000, which no database's text can keep.
     #[error("holds a NUL character")]
     Nul,
+    /// Other characters than the name of a tool may have.
+    #[error("has other characters than ASCII letters, digits, _ and -")]
+    NotAName,
     /// No address that mail could be sent to.
     #[error("is not an e-mail address")]
     NotAnEmail,
@@ -99,6 +102,20 @@ text_type! {
 text_type! {
     /// A model's name, as clients and providers write it: 1 to 200 characters, not blank.
     ModelName, |text| at_most(not_blank(text)?, limits::MODEL_NAME_CHARS).map(str::to_owned)
+}
+
+text_type! {
+    /// What a client calls a tool: 1 to 64 ASCII letters, digits, `_` and `-`, as providers want it.
+    ToolName, |text| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let text = at_most(not_blank(text)?, limits::TOOL_NAME_CHARS)?;
+        if text.chars().all(fits) { Ok(text.to_owned()) } else { Err(InvalidText::NotAName) }
+    }
+}
+
+text_type! {
+    /// What a client calls a session, instead of its CUID: 1 to 200 characters, not blank.
+    ExternalId, |text| at_most(not_blank(text)?, limits::EXTERNAL_ID_CHARS).map(str::to_owned)
 }
 
 text_type! {

@@ -7,14 +7,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chat::contracts::{Alone, Clock, EndOfAnswer, Entropy, Piece, Pieces, Provider, Question};
+use chat::contracts::{Clock, EndOfAnswer, Entropy, NoBus, Piece, Pieces, Provider, Question};
 use chat::limits::LEASE;
 use chat::types::{
-    Caller, Delta, Email, Event, FinishReason, MessageText, ModelName, Parent, Reply, ReplyError,
-    ReplyErrorKind, ReplyStatus, Role, SessionKey, SessionKind, Timestamp, WhenBusy,
+    Caller, Delta, Email, Ending, Event, FinishReason, IdempotencyKey, MessageRole, ModelName,
+    NumberedEvent, Once, Parent, Part, Reply, ReplyError, ReplyErrorKind, ReplyOptions,
+    ReplyStatus, Role, SessionKey, Timestamp, WhenBusy,
 };
 use chat::{
-    Chat, Error, Model, Models, Options, PromptDraft, ReplyDraft, SessionDraft, TokenDraft,
+    Chat, Error, MessageDraft, Model, Models, Options, Passing, PromptDraft, ReplyDraft,
+    SessionDraft, TokenDraft, Unkept, WantedSession,
 };
 use futures_util::{FutureExt, StreamExt, stream};
 use tokio::time::timeout;
@@ -39,19 +41,32 @@ impl Entropy for Counting {
     }
 }
 
-/// Panics or falls silent when it is told to, and counts how often it was asked what.
+/// Panics or falls silent when it is told to, and counts how often it was asked what; and who still
+/// waits for it.
 #[derive(Default)]
-struct Nervous(Mutex<HashMap<String, u32>>);
+struct Nervous(Mutex<HashMap<String, u32>>, Arc<()>);
+
+impl Nervous {
+    /// How many answers have fallen silent that somebody reads.
+    fn stalled(&self) -> usize {
+        Arc::strong_count(&self.1) - 1
+    }
+}
 
 #[async_trait]
 impl Provider for Nervous {
     async fn ask(&self, question: Question) -> Result<Pieces, ReplyError> {
-        let text = question.messages.last().unwrap().text.clone();
+        let text = question.messages.last().unwrap().text();
         *self.0.lock().unwrap().entry(text.clone()).or_default() += 1;
         assert!(text != "panic", "as a mistake of ours would");
         if text == "stall" {
             let piece = stream::once(async { Ok(Piece::Delta(Delta::Text("so far".into()))) });
-            return Ok(Box::pin(piece.chain(stream::pending())));
+            let waiting = self.1.clone();
+            let silence = stream::once(async move {
+                let _waiting = waiting;
+                std::future::pending().await
+            });
+            return Ok(Box::pin(piece.chain(silence)));
         }
         let pieces = [
             Ok(Piece::Delta(Delta::Text("fine".into()))),
@@ -104,7 +119,7 @@ impl Bench {
         let entropy = Arc::new(Counting(AtomicU64::new(0)));
         let chat = Chat::new(
             store.unwrap(),
-            Arc::new(Alone),
+            Arc::new(NoBus::Alone),
             clock.clone(),
             entropy,
             options,
@@ -128,10 +143,7 @@ impl Bench {
     }
 
     async fn session(&self) -> SessionKey {
-        let draft = SessionDraft {
-            title: None,
-            kind: SessionKind::Text,
-        };
+        let draft = SessionDraft::default();
         let made = self.chat.create_session(&self.caller, draft, None).await;
         SessionKey::Number(made.unwrap().number)
     }
@@ -148,17 +160,30 @@ impl Bench {
         when_busy: WhenBusy,
     ) -> Result<Reply, Error> {
         let draft = ReplyDraft {
-            prompt: PromptDraft::New {
-                parent: Parent::Head,
-                text: MessageText::parse(text).unwrap(),
-            },
+            session: WantedSession::Existing(session.clone()),
+            prompt: PromptDraft::New(vec![said(text)]),
             model: None,
             when_busy,
+            options: ReplyOptions::default(),
+            hidden: false,
         };
-        let session = session.clone();
-        self.chat
-            .begin_reply(&self.caller, session, draft, None)
-            .await
+        self.chat.begin_reply(&self.caller, draft, None).await
+    }
+
+    /// Asks for an answer that is not kept, in the try of that number.
+    async fn pass(&self, text: &str, once: Option<Once>) -> Result<Passing, Error> {
+        let unkept = Unkept {
+            after: None,
+            messages: vec![said(text)],
+            model: None,
+            options: ReplyOptions::default(),
+        };
+        self.chat.answer_unkept(&self.caller, unkept, once).await
+    }
+
+    fn times_asked(&self, text: &str) -> u32 {
+        let asked = self.provider.0.lock().unwrap();
+        asked.get(text).copied().unwrap_or_default()
     }
 
     /// Asks for an answer that stalls, and waits for what there is of it.
@@ -198,6 +223,89 @@ impl Bench {
             let lease = LEASE.as_millis() as i64 + 1;
             self.clock.0.fetch_add(lease, Ordering::Relaxed);
         }
+    }
+}
+
+fn said(text: &str) -> MessageDraft {
+    MessageDraft {
+        parent: Parent::Head,
+        role: MessageRole::User,
+        content: vec![Part::Text(text.to_owned())],
+        model: None,
+    }
+}
+
+/// The first or a later try of a request.
+fn try_of(request: u8, is_first: bool) -> Once {
+    Once {
+        key: IdempotencyKey::parse("try").unwrap(),
+        request: [request; 32],
+        is_first,
+    }
+}
+
+async fn all(mut answer: Passing) -> Vec<NumberedEvent> {
+    let mut events = Vec::new();
+    while let Some(event) = answer.next().await {
+        events.push(event);
+    }
+    events
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_kept_has_the_events_of_a_reply() {
+    let bench = Bench::new().await;
+    let events = all(bench.pass("go on", None).await.unwrap()).await;
+    let numbers: Vec<_> = events.iter().map(|event| event.number).collect();
+    assert_eq!(numbers, [0, 1, 2, 3]);
+    assert!(matches!(&events[0].event, Event::Accepted { prompt, .. } if prompt.text() == "go on"));
+    assert!(matches!(events[1].event, Event::Started { attempt: 1, .. }));
+    assert_eq!(events[2].event, Event::Delta(Delta::Text("fine".into())));
+    let done = Event::Finished(Ending::done(FinishReason::Stop));
+    assert_eq!(events[3].event, done);
+}
+
+#[tokio::test]
+async fn a_panic_ends_an_answer_that_is_not_kept() {
+    let bench = Bench::new().await;
+    let events = all(bench.pass("panic", None).await.unwrap()).await;
+    let Some(Event::Finished(ending)) = events.last().map(|last| &last.event) else {
+        panic!("it has no end");
+    };
+    assert_eq!(ending.status, ReplyStatus::Failed);
+}
+
+#[tokio::test]
+async fn a_later_try_joins_the_answer_of_the_first_and_a_new_first_one_does_not() {
+    let bench = Bench::new().await;
+    let first = bench.pass("go on", Some(try_of(1, true))).await.unwrap();
+    let second = bench.pass("go on", Some(try_of(1, false))).await.unwrap();
+    let events = all(first).await;
+    assert_eq!(all(second).await, events);
+    // Also when all of it was written, and lost on its way.
+    let third = bench.pass("go on", Some(try_of(1, false))).await.unwrap();
+    assert_eq!(all(third).await, events);
+    assert_eq!(bench.times_asked("go on"), 1);
+    let other = bench.pass("go off", Some(try_of(2, false))).await;
+    assert!(matches!(other, Err(Error::KeyReused)));
+    let again = bench.pass("go on", Some(try_of(1, true))).await.unwrap();
+    assert_ne!(all(again).await, events);
+    assert_eq!(bench.times_asked("go on"), 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_reads_any_more_is_not_asked_for_any_longer() {
+    let bench = Bench::new().await;
+    let mut answer = bench.pass("stall", None).await.unwrap();
+    while let Some(event) = answer.next().await {
+        if matches!(event.event, Event::Delta(_)) {
+            break;
+        }
+    }
+    assert_eq!(bench.provider.stalled(), 1);
+    drop(answer);
+    while bench.provider.stalled() > 0 {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -226,3 +226,46 @@ async fn pages_meet_while_chats_are_added() {
     assert_eq!(names(&ada, "").await.0.len(), 20);
     assert_eq!(names(&ada, "limit=100").await.0.len(), 28);
 }
+
+#[tokio::test]
+async fn what_a_client_notes_with_a_chat_is_kept_until_it_notes_something_else() {
+    let server = Server::start();
+    let ada = server.user("ada@example.com");
+    let (number, _) = ada.session("one").await;
+    let path = format!("/api/v1/chat/{number}");
+    let shown = ada.get(&path).await.body["data"].clone();
+    assert_eq!(
+        (&shown["metadata"], &shown["externalId"]),
+        (&json!({}), &json!(null))
+    );
+    for metadata in [
+        json!({ "topic": "trees", "empty": "" }),
+        json!({ "a": "b" }),
+    ] {
+        let changed = ada.patch(&path, json!({ "metadata": metadata })).await;
+        assert_eq!(changed.body["data"]["metadata"], metadata);
+        ada.patch(&path, json!({ "name": "renamed" })).await;
+        let shown = ada.get(&path).await;
+        assert_eq!(shown.body["data"]["metadata"], metadata);
+    }
+    let many = (0..17).map(|at| (at.to_string(), json!(""))).collect();
+    for (metadata, expected) in [
+        (Value::Object(many), "metadata has more than 16 pairs"),
+        (
+            json!({ "": "x" }),
+            "metadata has a key that is not 1 to 64 characters long",
+        ),
+        (
+            json!({ "a": "x".repeat(513) }),
+            "metadata has a value of more than 512 characters",
+        ),
+        (json!({ "a": "\0" }), "metadata holds a NUL character"),
+    ] {
+        let refused = ada.patch(&path, json!({ "metadata": metadata })).await;
+        let message = refused.body["message"].as_str().unwrap();
+        assert_eq!((refused.status, message), (400, expected));
+    }
+    let number = ada.patch(&path, json!({ "metadata": { "a": 1 } })).await;
+    let message = number.body["message"].as_str().unwrap();
+    assert!(message.starts_with("metadata.a is not"), "{message}");
+}

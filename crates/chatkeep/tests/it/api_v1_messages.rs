@@ -231,13 +231,13 @@ async fn a_refusal_names_the_place_that_is_at_fault() {
         (json!({ "role": "user" }), "content is required"),
         (
             user(json!({ "role": "robot" })),
-            "role must be one of: system, user, assistant",
+            "role must be one of: system, user, assistant, tool",
         ),
         (user(json!({ "content": " " })), "content is blank"),
         (user(json!({ "content": [] })), "content is empty"),
         (
             user(json!({ "content": [{ "type": "image_url", "image_url": { "url": "u" } }] })),
-            "content[0].type must be one of: text",
+            "content[0].type must be one of: text, reasoning, tool_call, tool_output",
         ),
         (
             user(json!({ "content": [{ "type": "text" }] })),

@@ -19,6 +19,7 @@ mod api_v1_messages;
 mod api_v1_replies;
 mod api_v1_replies_busy;
 mod api_v1_replies_failing;
+mod api_v1_tools;
 mod cluster;
 mod command_line;
 mod copying;

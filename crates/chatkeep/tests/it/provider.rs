@@ -1,6 +1,7 @@
 //! A provider of models that does what the prompt tells it, and speaks as OpenAI does.
 //!
-//! A prompt is a script: words such as `tokens=50 every_ms=5`; see [`Script`].
+//! A prompt is a script: words such as `tokens=50 every_ms=5`; see [`Script`]. So is the output of a
+//! tool, if it is the last message.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -18,6 +19,9 @@ use crate::background::{Background, request};
 
 /// What is in the body of every refusal, and must not get any further.
 pub const SECRET: &str = "words-of-the-provider";
+
+/// What a tool is called with where the script names nothing.
+pub const ARGUMENTS: &str = r#"{"city":"Köln"}"#;
 
 /// A provider on a free port.
 pub struct Provider {
@@ -38,10 +42,10 @@ struct State {
 pub struct Call {
     /// Counts the calls, from 0; what it answers begins with it.
     pub number: usize,
-    /// The last message.
+    /// The last message; of several outputs of tools the last one.
     pub prompt: String,
     pub body: Value,
-    /// Tokens that it has sent so far.
+    /// Tokens, and deltas of calls, that it has sent so far.
     pub tokens: usize,
     /// When the client closed the connection before the answer had ended.
     pub closed: Option<Instant>,
@@ -56,9 +60,15 @@ struct Script {
     tokens: usize,
     /// `reasoning`: how many it thinks before.
     reasoning: usize,
-    /// `every_ms`: how long it takes for each.
+    /// `calls`: how many tools it calls after that: those of the request in turn, or `look_up`.
+    calls: usize,
+    /// `arguments`: what it calls each of them with.
+    arguments: String,
+    /// `pieces`: in how many pieces these come, at most; a call begins with a delta of its own.
+    pieces: usize,
+    /// `every_ms`: how long it takes for each token, as for each delta of a call.
     every: Duration,
-    /// `stall_after`: after how many it waits until it is released.
+    /// `stall_after`: after how many tokens and deltas it waits until it is released.
     stall_after: Option<usize>,
     /// `stalls`: how many calls with this prompt do that; the later ones go on by themselves.
     stalls: usize,
@@ -81,9 +91,14 @@ impl Script {
             .collect();
         let number = |name: &str| words.get(name).map(|text| text.parse::<usize>().unwrap());
         let text = |name: &str, default: &str| (*words.get(name).unwrap_or(&default)).to_owned();
+        let calls = number("calls").unwrap_or(0);
+        let end = if calls == 0 { "stop" } else { "tool_calls" };
         Self {
             tokens: number("tokens").unwrap_or(5),
             reasoning: number("reasoning").unwrap_or(0),
+            calls,
+            arguments: text("arguments", ARGUMENTS),
+            pieces: number("pieces").unwrap_or(3),
             every: Duration::from_millis(number("every_ms").unwrap_or(0) as u64),
             stall_after: number("stall_after"),
             stalls: number("stalls").unwrap_or(usize::MAX),
@@ -92,8 +107,36 @@ impl Script {
             times: number("times").unwrap_or(usize::MAX),
             retry_after: number("retry_after").map(|seconds| seconds as u64),
             code: text("code", "some_code"),
-            finish: text("finish", "stop"),
+            finish: text("finish", end),
         }
+    }
+
+    /// What it says and calls, a token or a piece at a time.
+    fn deltas(&self, number: usize, tools: &Value) -> Vec<Value> {
+        let text =
+            (0..self.tokens).map(|token| json!({ "content": format!("c{number}.{token} ") }));
+        let calls = (0..self.calls).flat_map(|call| self.call(number, call, tools));
+        text.chain(calls).collect()
+    }
+
+    fn call(&self, number: usize, call: usize, tools: &Value) -> Vec<Value> {
+        let offered = tools.as_array().map_or(0, Vec::len);
+        let name = match offered {
+            0 => json!("look_up"),
+            count => tools[call % count]["function"]["name"].clone(),
+        };
+        let function = json!({ "name": name, "arguments": "" });
+        let id = call_id(number, call);
+        let mut pieces =
+            vec![json!({ "index": call, "id": id, "type": "function", "function": function })];
+        let arguments: Vec<char> = self.arguments.chars().collect();
+        let length = arguments.len().div_ceil(self.pieces).max(1);
+        pieces.extend(arguments.chunks(length).map(|piece| {
+            let function = json!({ "arguments": String::from_iter(piece) });
+            json!({ "index": call, "function": function })
+        }));
+        let delta = |piece| json!({ "tool_calls": [piece] });
+        pieces.into_iter().map(delta).collect()
     }
 }
 
@@ -160,6 +203,11 @@ pub fn said(number: usize, tokens: usize) -> String {
         let _ = write!(text, "c{number}.{token} ");
         text
     })
+}
+
+/// What the provider's call `number` knows its `call`th call of a tool by, from 0.
+pub fn call_id(number: usize, call: usize) -> String {
+    format!("call_{number}_{call}")
 }
 
 /// The call that said this, and how many tokens these are; `None` if it is not the beginning of
@@ -279,27 +327,28 @@ async fn answer(
         out.event(&json!({ "choices": [{ "delta": delta }] }))
             .await?;
     }
-    for token in 0..script.tokens {
-        if script.stall_after == Some(token) {
+    let deltas = script.deltas(number, &body["tools"]);
+    let count = deltas.len();
+    for (place, delta) in deltas.into_iter().enumerate() {
+        if script.stall_after == Some(place) {
             // Its sender lives as long as this.
             let _ = released.changed().await;
         }
         if !script.every.is_zero() {
             tokio::time::sleep(script.every).await;
         }
-        let delta = json!({ "content": format!("c{number}.{token} ") });
         out.event(&json!({ "choices": [{ "delta": delta }] }))
             .await?;
         state.calls.send_modify(|calls| calls[number].tokens += 1);
     }
-    if script.stall_after == Some(script.tokens) {
+    if script.stall_after == Some(count) {
         let _ = released.changed().await;
     }
     out.event(&json!({ "choices": [{ "delta": {}, "finish_reason": script.finish }] }))
         .await?;
     if body["stream_options"]["include_usage"] == true {
         let heard = body["messages"].as_array().unwrap().len() * 10;
-        let tokens = script.tokens + script.reasoning;
+        let tokens = count + script.reasoning;
         let usage = json!({ "prompt_tokens": heard, "completion_tokens": tokens });
         out.event(&json!({ "choices": [], "usage": usage })).await?;
     }

@@ -1,8 +1,10 @@
-use chat::contracts::Piece;
-use chat::types::{Delta as Written, ReplyErrorKind, TokenUsage};
+use chat::contracts::{Piece, Turn};
+use chat::types::{Delta as Written, MessageRole, ModelOptions, ReplyErrorKind, TokenUsage};
 use serde_json::json;
 
 use super::*;
+
+mod tools;
 
 fn hear(events: &[Value]) -> Heard {
     let mut heard = Heard::default();
@@ -16,39 +18,37 @@ fn hear(events: &[Value]) -> Heard {
     heard
 }
 
-fn turns(turns: &[(MessageRole, &str)]) -> Vec<Turn> {
-    let turn = |(role, text): &(MessageRole, &str)| Turn {
-        role: *role,
-        text: (*text).to_owned(),
-    };
-    turns.iter().map(turn).collect()
+fn question(messages: Vec<Turn>) -> Question {
+    Question {
+        model: "m".to_owned(),
+        system: "Be brief.".to_owned(),
+        messages,
+        options: ModelOptions::default(),
+    }
 }
 
-fn arranged(said: &[(MessageRole, &str)]) -> (String, Vec<(String, String)>) {
-    let said = turns(said);
-    let (system, messages) = arrange("S", &said);
-    let pair = |m: Message| (m.role.to_owned(), m.content.into_owned());
-    (system, messages.into_iter().map(pair).collect())
+fn asked(question: &Question) -> Value {
+    serde_json::from_slice(&Anthropic.question(question, false).unwrap()).unwrap()
 }
 
-fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs
-        .iter()
-        .map(|(role, text)| ((*role).to_owned(), (*text).to_owned()))
-        .collect()
+/// What the system and the messages become of these turns.
+fn arranged(said: &[(MessageRole, &str)]) -> (Value, Value) {
+    let turns = said.iter().map(|(role, text)| Turn::saying(*role, *text));
+    let mut body = asked(&question(turns.collect()));
+    (body["system"].take(), body["messages"].take())
+}
+
+fn messages(messages: &[(&str, &str)]) -> Value {
+    let message = |(role, text): &(&str, &str)| json!({"role": role, "content": text});
+    messages.iter().map(message).collect()
 }
 
 use MessageRole::{Assistant, System, User};
 
 #[test]
 fn a_question_has_the_system_apart_and_always_a_limit() {
-    let question = Question {
-        model: "m".to_owned(),
-        system: "Be brief.".to_owned(),
-        messages: turns(&[(User, "Hi")]),
-        max_output_tokens: None,
-    };
-    let body = Anthropic.question(&question, Some(0.5), false).unwrap();
+    let mut question = question(vec![Turn::saying(User, "Hi")]);
+    question.options.temperature = Some(0.5);
     let expected = json!({
         "model": "m",
         "max_tokens": 4096,
@@ -57,14 +57,49 @@ fn a_question_has_the_system_apart_and_always_a_limit() {
         "stream": true,
         "temperature": 0.5,
     });
-    assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), expected);
+    assert_eq!(asked(&question), expected);
+}
+
+#[test]
+fn how_freely_it_writes_is_said_once_and_in_the_range_of_the_api() {
+    let mut question = question(vec![Turn::saying(User, "Hi")]);
+    question.options.top_p = Some(0.5);
+    let body = asked(&question);
+    assert_eq!(
+        (&body["temperature"], &body["top_p"]),
+        (&Value::Null, &json!(0.5))
+    );
+    question.options.temperature = Some(1.5);
+    let body = asked(&question);
+    assert_eq!(
+        (&body["temperature"], &body["top_p"]),
+        (&json!(1.0), &Value::Null)
+    );
+}
+
+#[test]
+fn of_the_further_fields_the_api_is_told_where_to_stop() {
+    for (further, expected) in [
+        (json!({"stop": "a", "seed": 1}), json!(["a"])),
+        (json!({"stop": ["a", "\n", "b"]}), json!(["a", "b"])),
+        (json!({"stop": null}), Value::Null),
+        (json!({"stop": "\n"}), Value::Null),
+    ] {
+        let mut question = question(vec![Turn::saying(User, "Hi")]);
+        question.options.further = Some(further.to_string());
+        let body = asked(&question);
+        assert_eq!(
+            (&body["stop_sequences"], &body["seed"]),
+            (&expected, &Value::Null)
+        );
+    }
 }
 
 #[test]
 fn what_the_system_says_in_between_is_added_to_what_it_said_before() {
-    let (system, messages) = arranged(&[(User, "a"), (System, "T"), (User, "b")]);
-    assert_eq!(system, "S\n\nT");
-    assert_eq!(messages, pairs(&[("user", "a\n\nb")]));
+    let (system, said) = arranged(&[(User, "a"), (System, "T"), (User, "b")]);
+    assert_eq!(system, "Be brief.\n\nT");
+    assert_eq!(said, messages(&[("user", "a\n\nb")]));
 }
 
 #[test]
@@ -76,15 +111,15 @@ fn turns_of_one_role_become_one() {
         (Assistant, "d"),
         (User, "e"),
     ];
-    let expected = pairs(&[("user", "a\n\nb"), ("assistant", "c\n\nd"), ("user", "e")]);
+    let expected = messages(&[("user", "a\n\nb"), ("assistant", "c\n\nd"), ("user", "e")]);
     assert_eq!(arranged(&said).1, expected);
 }
 
 #[test]
 fn a_greeting_of_the_model_is_kept_behind_an_opening_of_ours() {
-    let expected = pairs(&[("user", "…"), ("assistant", "Hello!"), ("user", "Hi")]);
+    let expected = messages(&[("user", "…"), ("assistant", "Hello!"), ("user", "Hi")]);
     assert_eq!(arranged(&[(Assistant, "Hello!"), (User, "Hi")]).1, expected);
-    assert_eq!(arranged(&[(System, "T")]).1, pairs(&[("user", "…")]));
+    assert_eq!(arranged(&[(System, "T")]).1, messages(&[("user", "…")]));
 }
 
 #[test]

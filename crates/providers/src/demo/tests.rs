@@ -1,19 +1,17 @@
+use chat::types::ModelOptions;
+
 use super::*;
 
 fn question(prompt: &str) -> Question {
-    let turn = |role, text: &str| Turn {
-        role,
-        text: text.to_owned(),
-    };
     Question {
         model: DEMO_MODEL.to_owned(),
         system: "Be brief.".to_owned(),
         messages: vec![
-            turn(MessageRole::User, "Hello"),
-            turn(MessageRole::Assistant, "Hi"),
-            turn(MessageRole::User, prompt),
+            Turn::saying(MessageRole::User, "Hello"),
+            Turn::saying(MessageRole::Assistant, "Hi"),
+            Turn::saying(MessageRole::User, prompt),
         ],
-        max_output_tokens: None,
+        options: ModelOptions::default(),
     }
 }
 
@@ -73,7 +71,10 @@ async fn the_demo_says_the_same_each_time() {
 #[tokio::test(start_paused = true)]
 async fn the_demo_stops_at_the_most_tokens_that_it_may_write() {
     let question = Question {
-        max_output_tokens: Some(5),
+        options: ModelOptions {
+            max_output_tokens: Some(5),
+            ..ModelOptions::default()
+        },
         ..question("Hi")
     };
     let (said, others, _) = answer(40, question).await;

@@ -130,7 +130,7 @@ fn a_fault_names_the_provider_and_the_field() {
             "provider mine: temperature is not from 0 to 2",
         ),
         (
-            |s| s.temperature = Some(f32::NAN),
+            |s| s.temperature = Some(f64::NAN),
             "provider mine: temperature is not from 0 to 2",
         ),
         (

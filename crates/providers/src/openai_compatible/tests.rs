@@ -1,8 +1,9 @@
-use chat::contracts::{Piece, Turn};
-use chat::types::{Delta, ReplyErrorKind, TokenUsage};
-use serde_json::json;
+use chat::contracts::Piece;
+use chat::types::{Delta, ModelOptions, ReplyErrorKind, TokenUsage};
 
 use super::*;
+
+mod tools;
 
 fn hear(events: &[&str]) -> Heard {
     let mut heard = Heard::default();
@@ -32,18 +33,17 @@ fn question(model: &str) -> Question {
     Question {
         model: model.to_owned(),
         system: "Be brief.".to_owned(),
-        messages: vec![Turn {
-            role: MessageRole::User,
-            text: "Hi".to_owned(),
-        }],
-        max_output_tokens: Some(7),
+        messages: vec![Turn::saying(MessageRole::User, "Hi")],
+        options: ModelOptions {
+            max_output_tokens: Some(7),
+            temperature: Some(0.7),
+            ..ModelOptions::default()
+        },
     }
 }
 
-fn asked(question: &Question, temperature: Option<f32>, plain: bool) -> Value {
-    let body = OpenAiCompatible
-        .question(question, temperature, plain)
-        .unwrap();
+fn asked(question: &Question, plain: bool) -> Value {
+    let body = OpenAiCompatible.question(question, plain).unwrap();
     serde_json::from_slice(&body).unwrap()
 }
 
@@ -60,27 +60,51 @@ fn a_question_begins_with_what_the_system_says() {
         "max_tokens": 7,
         "temperature": 0.7,
     });
-    assert_eq!(asked(&question("m"), Some(0.7), false), expected);
+    assert_eq!(asked(&question("m"), false), expected);
 }
 
 #[test]
 fn a_plain_question_has_nothing_that_it_need_not_have() {
     let question = Question {
         system: String::new(),
-        max_output_tokens: None,
+        options: ModelOptions::default(),
         ..question("m")
     };
     let messages = json!([{"role": "user", "content": "Hi"}]);
     let expected = json!({"model": "m", "messages": messages, "stream": true});
-    assert_eq!(asked(&question, None, true), expected);
+    assert_eq!(asked(&question, true), expected);
 }
 
 #[test]
 fn reasoning_models_of_openai_get_their_limit_under_its_new_name() {
-    let body = asked(&question("o3-mini"), None, false);
+    let body = asked(&question("o3-mini"), false);
     assert_eq!(
         (&body["max_tokens"], &body["max_completion_tokens"]),
         (&Value::Null, &json!(7))
+    );
+}
+
+#[test]
+fn further_fields_are_sent_but_never_take_the_place_of_ours() {
+    let mut question = question("m");
+    let ours: Map<_, _> = OUR_FIELDS
+        .map(|f| (f.to_owned(), json!("x")))
+        .into_iter()
+        .collect();
+    let further =
+        json!({"seed": 7, "stop": ["a", "b"], "response_format": {"type": "json_object"}});
+    question.options.top_p = Some(0.9);
+    let mut expected = asked(&question, true);
+    for (field, value) in further.as_object().unwrap() {
+        expected[field] = value.clone();
+    }
+    let mut all = further;
+    all.as_object_mut().unwrap().extend(ours);
+    question.options.further = Some(all.to_string());
+    assert_eq!(asked(&question, true), expected);
+    assert_eq!(
+        (&expected["top_p"], &expected["seed"]),
+        (&json!(0.9), &json!(7))
     );
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chat::Model;
 use chat::contracts::{EndOfAnswer, Piece, Pieces, Question, Turn};
-use chat::types::{Delta, MessageRole, ModelName, ReplyError, TokenUsage};
+use chat::types::{Delta, MessageRole, ModelName, ModelOptions, ReplyError, TokenUsage, ToolCall};
 use futures_util::StreamExt as _;
 use providers::{Client, Key, Kind, ModelSettings, ProviderSettings, Timeouts};
 
@@ -41,19 +41,18 @@ pub fn model(settings: ProviderSettings) -> Model {
 }
 
 pub fn question() -> Question {
-    let turn = |role, text: &str| Turn {
-        role,
-        text: text.to_owned(),
-    };
     Question {
         model: "m".to_owned(),
         system: "Be brief.".to_owned(),
         messages: vec![
-            turn(MessageRole::User, "Hello"),
-            turn(MessageRole::Assistant, "Hi"),
-            turn(MessageRole::User, "How are you?"),
+            Turn::saying(MessageRole::User, "Hello"),
+            Turn::saying(MessageRole::Assistant, "Hi"),
+            Turn::saying(MessageRole::User, "How are you?"),
         ],
-        max_output_tokens: Some(100),
+        options: ModelOptions {
+            max_output_tokens: Some(100),
+            ..ModelOptions::default()
+        },
     }
 }
 
@@ -62,6 +61,7 @@ pub fn question() -> Question {
 pub struct Said {
     pub text: String,
     pub reasoning: String,
+    pub calls: Vec<ToolCall>,
     pub deltas: usize,
     pub usage: Option<TokenUsage>,
     pub end: Option<Result<EndOfAnswer, ReplyError>>,
@@ -75,7 +75,12 @@ impl Said {
 
 /// Asks, and listens to the end. What `ask` itself refuses is an end without a piece.
 pub async fn said(model: &Model) -> Said {
-    match model.provider.ask(question()).await {
+    answer(model, question()).await
+}
+
+/// The same with a question of the test's own.
+pub async fn answer(model: &Model, question: Question) -> Said {
+    match model.provider.ask(question).await {
         Ok(pieces) => listen(pieces).await,
         Err(error) => Said {
             end: Some(Err(error)),
@@ -90,11 +95,19 @@ pub async fn listen(mut pieces: Pieces) -> Said {
         assert_eq!(said.end, None, "something came after the end: {piece:?}");
         match piece {
             Ok(Piece::Delta(delta)) => {
-                assert!(!delta.as_str().is_empty());
+                assert_ne!(delta.size(), 0);
                 said.deltas += 1;
                 match delta {
                     Delta::Text(text) => said.text += &text,
                     Delta::Reasoning(text) => said.reasoning += &text,
+                    Delta::ToolCall { id, name } => said.calls.push(ToolCall {
+                        id,
+                        name,
+                        arguments: String::new(),
+                    }),
+                    Delta::Arguments(text) => {
+                        said.calls.last_mut().unwrap().arguments += &text;
+                    }
                 }
             }
             Ok(Piece::Usage(usage)) => said.usage = Some(usage),

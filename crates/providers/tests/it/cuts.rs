@@ -4,18 +4,13 @@ use chat::contracts::EndOfAnswer;
 use chat::types::ReplyErrorKind;
 
 use crate::asking::{KINDS, model, said, settings};
-use crate::server::{Server, Step, chunked, finish, good, stream};
+use crate::server::{Server, Step, chunked, ended_at, good, stream};
 
 #[tokio::test]
 async fn an_answer_cut_at_any_byte_is_a_beginning_and_never_a_success_before_its_end() {
     for kind in KINDS {
         for whole in [stream(good(kind)), chunked(good(kind))] {
-            let end = finish(kind).as_bytes();
-            let ended = whole
-                .windows(end.len())
-                .position(|bytes| bytes == end)
-                .unwrap();
-            let ended = ended + end.len();
+            let ended = ended_at(&whole, good(kind));
             let scripts = (0..=whole.len()).map(|cut| vec![Step::Send(whole[..cut].to_vec())]);
             let server = Server::start(scripts.collect()).await;
             let model = model(settings(kind, &server.base));

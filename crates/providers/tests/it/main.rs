@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod asking;
+mod calling;
 mod cuts;
 mod dialects;
 mod dropping;

@@ -155,10 +155,24 @@ pub fn good(kind: Kind) -> &'static str {
     }
 }
 
-/// The event in [`good`] that says that the model has ended.
-pub fn finish(kind: Kind) -> &'static str {
-    let is_finish = |event: &&str| {
-        event.contains(r#""finish_reason":"stop""#) || event.contains(r#""stop_reason":"end_turn""#)
-    };
-    good(kind).split_inclusive("\n\n").find(is_finish).unwrap()
+/// An answer in a dialect that calls the tools `weather` (as `a`, for "Köln") and `now` (as `b`, without
+/// arguments), read 5 tokens and wrote 3.
+pub fn calling(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Anthropic => include_str!("calling_anthropic.txt"),
+        _ => include_str!("calling_openai.txt"),
+    }
+}
+
+/// Where in these bytes the event of an answer ends that says that the model has ended.
+pub fn ended_at(bytes: &[u8], answer: &str) -> usize {
+    let reasons = [r#""finish_reason":""#, r#""stop_reason":""#];
+    let is_end = |event: &&str| reasons.iter().any(|reason| event.contains(reason));
+    let end = answer
+        .split_inclusive("\n\n")
+        .find(is_end)
+        .unwrap()
+        .as_bytes();
+    let begins = bytes.windows(end.len()).position(|bytes| bytes == end);
+    begins.unwrap() + end.len()
 }

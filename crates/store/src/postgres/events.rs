@@ -9,7 +9,7 @@ use super::connection::{Answer, Connection};
 use super::failure::{Failure, Result};
 use super::value::{Query, query};
 use super::{messages, replies};
-use crate::rows::{Columns, Found, cuid, found, message_columns, number};
+use crate::rows::{Columns, Found, cuid, delta_kinds, found, message_columns, number};
 use crate::saved::{self, Damage};
 
 /// A reply's events from that number on; all of them, once its deltas are folded.
@@ -47,7 +47,7 @@ pub(super) async fn list(
 
 /// Picks a reply's events: in the order of their key, and so only as many as are read.
 macro_rules! events_of_reply {
-    ($events:literal) => {
+    ($events:expr) => {
         concat!(
             "FROM reply CROSS JOIN LATERAL (
                SELECT number, kind, data FROM reply_event
@@ -177,10 +177,11 @@ pub(super) fn last_deltas<'a>(owner: &'a Cuid, reply: &'a Cuid) -> Query<'a> {
                SELECT event.number ",
             events_of_reply!("AND kind IN ('accepted', 'started') ORDER BY number DESC LIMIT 1"),
             ") SELECT event.number, event.kind, event.data ",
-            events_of_reply!(
-                "AND number > (SELECT number FROM begun) AND kind IN ('text', 'reasoning')
-                 ORDER BY number"
-            )
+            events_of_reply!(concat!(
+                "AND number > (SELECT number FROM begun) AND kind IN (",
+                delta_kinds!(),
+                ") ORDER BY number"
+            ))
         ),
         owner,
         reply
@@ -198,9 +199,12 @@ pub(super) fn deltas(answer: &Answer) -> Result<Vec<(i64, Delta)>> {
 /// Deletes a reply's deltas from number `first` on: its message keeps them from now on.
 pub(super) fn forget_deltas<'a>(owner: &'a Cuid, found: &Found, first: i64) -> Query<'a> {
     query!(
-        "DELETE FROM reply_event
-         WHERE owner = $1 AND session = $2 AND message = $3 AND number >= $4
-           AND kind IN ('text', 'reasoning')",
+        concat!(
+            "DELETE FROM reply_event
+             WHERE owner = $1 AND session = $2 AND message = $3 AND number >= $4 AND kind IN (",
+            delta_kinds!(),
+            ")"
+        ),
         owner,
         found.session,
         found.message_seq,

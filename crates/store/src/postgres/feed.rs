@@ -138,9 +138,9 @@ async fn fresh(db: &Connection, owner: &Cuid, listed: Vec<Listed>) -> Result<Vec
             query!(REPLIES, owner, ids('r')),
         ])
         .await?;
-    let mut fresh = sessions.all(|row| Ok((number(row, 13)?, Change::Session(session(row)?))))?;
+    let mut fresh = sessions.all(|row| Ok((number(row, 15)?, Change::Session(session(row)?))))?;
     fresh.extend(messages.all(|row| Ok((number(row, 14)?, Change::Message(message(row)?))))?);
-    fresh.extend(replies.all(|row| Ok((number(row, 21)?, Change::Reply(found(row)?.reply))))?);
+    fresh.extend(replies.all(|row| Ok((number(row, 23)?, Change::Reply(found(row)?.reply))))?);
     let deleted = listed.into_iter().filter(|one| one.kind == 'd');
     fresh.extend(deleted.map(|one| (one.number, Change::Deleted(one.id))));
     fresh.sort_by_key(|(number, _)| *number);

@@ -1,8 +1,10 @@
+use std::ops::Range;
+
 use chat::contracts::Appended;
 use chat::limits;
 use chat::types::{
-    Cuid, Message, MessageView, ModelName, NewMessage, Once, Page, PageSize, ReplyStatus, Session,
-    SessionKey, Timestamp,
+    Cuid, Message, MessageView, ModelName, NewMessage, Once, Page, PageSize, Session, SessionKey,
+    Timestamp,
 };
 
 use super::connection::{Answer, Connection};
@@ -10,8 +12,9 @@ use super::failure::Result;
 use super::feed::{self, Numbers};
 use super::value::{Query, query};
 use super::{idempotency, sessions};
+use crate::appending::{Made, above, is_within, made, named, without_parts};
 use crate::rows::{Columns, message, message_columns, number, session};
-use crate::rules::{Follows, Place, follows, message_made, page_of_messages, within};
+use crate::rules::page_of_messages;
 use crate::saved;
 
 /// Looks for a message; without an identifier, for nothing.
@@ -28,7 +31,8 @@ pub(super) fn by_id<'a>(owner: &'a Cuid, id: Option<&'a Cuid>) -> Query<'a> {
 }
 
 /// Looks for messages.
-fn by_ids<'a>(owner: &'a Cuid, ids: Vec<&'a str>) -> Query<'a> {
+pub(super) fn by_ids<'a>(owner: &'a Cuid, ids: impl IntoIterator<Item = &'a Cuid>) -> Query<'a> {
+    let ids: Vec<_> = ids.into_iter().map(Cuid::as_str).collect();
     query!(
         concat!(
             "SELECT ",
@@ -52,6 +56,25 @@ pub(super) fn last_seq(owner: &Cuid, session: i64) -> Query<'_> {
         owner,
         session
     )
+}
+
+/// The highest place that [`last_seq`] has found.
+pub(super) fn last(answer: &Answer) -> Result<i64> {
+    Ok(answer.first(|row| number(row, 0))?.unwrap_or(0))
+}
+
+pub(super) async fn find(
+    db: &Connection,
+    owner: &Cuid,
+    key: &SessionKey,
+    id: &Cuid,
+) -> Result<Option<Message>> {
+    let [of, found] = db
+        .ask_all([sessions::by_key(owner, key), by_id(owner, Some(id))])
+        .await?;
+    let of = of.first(session)?;
+    let found = first(&found)?;
+    Ok(found.filter(|found| of.is_some_and(|of| is_within(&of, found))))
 }
 
 pub(super) async fn list(
@@ -153,9 +176,16 @@ pub(super) async fn append(
     let Some(session) = found.first(session)? else {
         return Ok(Appended::Missing);
     };
-    let messages = match made(db, &session, new, now).await? {
+    let [found, last_place] = db
+        .ask_all([
+            by_ids(owner, named(&session, new)),
+            last_seq(owner, session.number),
+        ])
+        .await?;
+    let there = with_above(db, owner, &found).await?;
+    let messages = match made(&session, new, &there, last(&last_place)?, now) {
         Ok(messages) => messages,
-        Err(at) => return Ok(Appended::NoSuchParent(at)),
+        Err(refused) => return Ok(refused.into()),
     };
     let Some(head) = messages.last().map(|(message, _)| message.id.clone()) else {
         return Ok(Appended::Done(Vec::new()));
@@ -175,59 +205,27 @@ pub(super) async fn append(
 
 async fn appended_before(db: &Connection, owner: &Cuid, ids: &str) -> Result<Appended> {
     let ids = saved::read_ids(ids)?;
-    let found = db.ask(by_ids(owner, ids.iter().map(Cuid::as_str).collect()));
+    let found = db.ask(by_ids(owner, &ids));
     let mut messages = found.await?.all(message)?;
     messages.sort_by_key(|message| ids.iter().position(|id| *id == message.id));
     Ok(Appended::Done(messages))
 }
 
-/// The messages as they will be, with the places of what they follow; or which of them names one
-/// that the session does not have.
-async fn made(
+/// The messages that [`by_ids`] has found, with those above them that new ones may need, too.
+pub(super) async fn with_above(
     db: &Connection,
-    session: &Session,
-    new: &[NewMessage],
-    now: Timestamp,
-) -> Result<std::result::Result<Vec<Made>, usize>> {
-    let follows = || {
-        let numbered = new.iter().enumerate();
-        numbered.map(|(at, new)| follows(session, &new.parent, at))
-    };
-    let named = follows().filter_map(|follows| match follows {
-        Follows::Message(id) => Some(id.as_str()),
-        Follows::Nothing | Follows::Before => None,
-    });
-    let [found, last] = db
-        .ask_all([
-            by_ids(&session.owner, named.collect()),
-            last_seq(&session.owner, session.number),
-        ])
-        .await?;
-    let found = found.all(message)?;
-    let mut seq = last.first(|row| number(row, 0))?.unwrap_or(0);
-    let mut made: Vec<Made> = Vec::with_capacity(new.len());
-    for ((at, new), follows) in new.iter().enumerate().zip(follows()) {
-        let parent = match follows {
-            Follows::Nothing => None,
-            Follows::Before => made.last().map(|(before, _)| Place::of(before)),
-            Follows::Message(id) => {
-                let named = found.iter().find(|message| message.id == *id);
-                match within(session, named.cloned()) {
-                    Some(message) => Some(Place::of(&message)),
-                    None => return Ok(Err(at)),
-                }
-            }
-        };
-        seq += 1;
-        let done = ReplyStatus::Done;
-        let message = message_made(session, seq, new, parent.as_ref(), done, now);
-        made.push((message, parent.map(|parent| parent.seq)));
+    owner: &Cuid,
+    found: &Answer,
+) -> Result<Vec<Message>> {
+    let mut there = found.all(message)?;
+    let mut wanted = above(&there);
+    while !wanted.is_empty() {
+        let found = db.ask(by_ids(owner, &wanted)).await?.all(message)?;
+        wanted = above(&found);
+        there.extend(found);
     }
-    Ok(Ok(made))
+    Ok(there)
 }
-
-/// A message that is about to be written, and the place of what it follows.
-pub(super) type Made = (Message, Option<i64>);
 
 /// Writes messages of one session.
 pub(super) fn insert<'a>(
@@ -273,4 +271,40 @@ pub(super) fn insert<'a>(
             .collect::<Vec<_>>(),
         each().map(|_| numbers.next()).collect::<Vec<_>>()
     ))
+}
+
+pub(super) async fn remove_parts(
+    db: &mut Connection,
+    owner: &Cuid,
+    key: &SessionKey,
+    id: &Cuid,
+    parts: Range<usize>,
+) -> Result<Option<Message>> {
+    let [lock, of, found] = db
+        .begin([
+            feed::lock(owner, 1),
+            sessions::by_key(owner, key),
+            by_id(owner, Some(id)),
+        ])
+        .await?;
+    let (Some(of), Some(message)) = (of.first(session)?, first(&found)?) else {
+        return Ok(None);
+    };
+    if !is_within(&of, &message) {
+        return Ok(None);
+    }
+    let Some(rest) = without_parts(&message, parts) else {
+        return Ok(Some(message));
+    };
+    let update = query!(
+        "UPDATE message SET content = $4, changed = $5
+         WHERE owner = $1 AND session = $2 AND seq = $3",
+        owner,
+        of.number,
+        rest.seq,
+        saved::write_parts(&rest.content)?,
+        Numbers::taken(&lock, 1)?.next()
+    );
+    db.commit(vec![update]).await?;
+    Ok(Some(rest))
 }

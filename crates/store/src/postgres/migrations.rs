@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/postgres/0001_accounts_tokens_sessions.sql"),
     include_str!("../../migrations/postgres/0002_messages_replies.sql"),
     include_str!("../../migrations/postgres/0003_nodes.sql"),
+    include_str!("../../migrations/postgres/0004_tools_and_metadata.sql"),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS migration (

@@ -31,6 +31,7 @@ mod usage;
 mod value;
 mod writing;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -39,10 +40,10 @@ use chat::contracts::{
     NewReply, Registered, Stopped, Store, StoreError, TokenMade,
 };
 use chat::types::{
-    Account, Credentials, Cuid, Email, Message, MessageView, ModelName, NewAccount, NewMessage,
-    NewSession, NewToken, Node, NumberedEvent, Once, Page, PageSize, Precondition, Reply, SeenNode,
-    Session, SessionChange, SessionFilter, SessionKey, SessionPosition, Span, StoredToken,
-    Timestamp, Title, Token, TokenUsage, UsageReport,
+    Account, Credentials, Cuid, Email, ExternalId, Message, MessageView, ModelName, NewAccount,
+    NewMessage, NewSession, NewToken, Node, NumberedEvent, Once, Page, PageSize, Precondition,
+    Reply, SeenNode, Session, SessionChange, SessionFilter, SessionKey, SessionPosition, Span,
+    StoredToken, Timestamp, Title, Token, TokenUsage, UsageReport,
 };
 use futures_util::future::try_join_all;
 use tokio::sync::Semaphore;
@@ -80,9 +81,12 @@ impl Postgres {
 }
 
 /// Whether a change may be made again that nobody has heard of: with a key the second one finds
-/// what the first one did.
+/// what the first one did, if it looks.
 fn twice(once: Option<&Once>) -> Twice {
-    once.map_or(Twice::Unsafe, |_| Twice::Safe)
+    match once {
+        Some(once) if !once.is_first => Twice::Safe,
+        _ => Twice::Unsafe,
+    }
 }
 
 #[async_trait]
@@ -203,6 +207,16 @@ impl Store for Postgres {
         call!(self.pool, Twice::Safe, |db| sessions::find(db, owner, key))
     }
 
+    async fn session_called(
+        &self,
+        owner: &Cuid,
+        id: &ExternalId,
+    ) -> Result<Option<Session>, StoreError> {
+        call!(self.pool, Twice::Safe, |db| {
+            sessions::find_called(db, owner, id)
+        })
+    }
+
     async fn sessions(
         &self,
         owner: &Cuid,
@@ -287,11 +301,35 @@ impl Store for Postgres {
         })
     }
 
+    async fn message(
+        &self,
+        owner: &Cuid,
+        key: &SessionKey,
+        id: &Cuid,
+    ) -> Result<Option<Message>, StoreError> {
+        call!(self.pool, Twice::Safe, |db| {
+            messages::find(db, owner, key, id)
+        })
+    }
+
+    async fn remove_parts(
+        &self,
+        owner: Cuid,
+        key: SessionKey,
+        message: Cuid,
+        parts: Range<usize>,
+    ) -> Result<Option<Message>, StoreError> {
+        let _turn = self.turns.of(&owner).await?;
+        call!(self.pool, Twice::Safe, |db| {
+            messages::remove_parts(db, &owner, &key, &message, parts.clone())
+        })
+    }
+
     async fn begin_reply(&self, reply: NewReply, once: Option<Once>) -> Result<Begun, StoreError> {
         let _turn = self.turns.of(&reply.owner).await?;
-        let once = once.as_ref();
+        let (once, numbers) = (once.as_ref(), &self.numbers);
         call!(self.pool, twice(once), |db| {
-            replies::begin(db, &reply, once)
+            replies::begin(db, numbers, &reply, once)
         })
     }
 
@@ -348,6 +386,22 @@ impl Store for Postgres {
         })
     }
 
+    async fn find_reply(
+        &self,
+        owner: &Cuid,
+        reply: &Cuid,
+    ) -> Result<Option<(Reply, i64)>, StoreError> {
+        let found = call!(self.pool, Twice::Safe, |db| replies::find(db, owner, reply));
+        Ok(found?.map(|found| (found.reply, found.session)))
+    }
+
+    async fn hide_reply(&self, owner: Cuid, reply: Cuid) -> Result<bool, StoreError> {
+        let _turn = self.turns.of(&owner).await?;
+        call!(self.pool, Twice::Unsafe, |db| replies::hide(
+            db, &owner, &reply
+        ))
+    }
+
     async fn reply(
         &self,
         owner: &Cuid,
@@ -391,7 +445,7 @@ impl Store for Postgres {
     async fn note_usage(
         &self,
         owner: Cuid,
-        session: i64,
+        session: Option<i64>,
         id: Cuid,
         model: ModelName,
         usage: TokenUsage,

@@ -1,19 +1,16 @@
-use chat::contracts::{Begun, Interrupted, NewReply, Prompt};
-use chat::types::{
-    Cuid, FinishReason, Message, ModelName, Once, Reply, ReplyStatus, Session, SessionKey,
-};
+use chat::contracts::{Begun, InSession, Interrupted, NewReply};
+use chat::types::{Cuid, FinishReason, ModelName, Once, Reply, Session, SessionKey};
 
 use super::connection::Connection;
 use super::failure::Result;
-use super::feed::{self, Numbers};
-use super::messages::Made;
+use super::feed::{self, Numbers as FeedNumbers};
+use super::numbers::Numbers;
 use super::value::{Query, query};
 use super::{idempotency, messages, sessions, writing};
-use crate::rows::{Found, found, number, reply_columns, session};
-use crate::rules::{
-    self, Follows, Place, Stopping, admit, empty_answer, follows, is_prompt, message_made,
-    stopping, within,
-};
+use crate::appending::{Answer, answer, named_by};
+use crate::options::write_options;
+use crate::rows::{Found, found, reply_columns, session};
+use crate::rules::{Stopping, admit, session_made, stopping};
 use crate::saved::{self, Damage};
 
 /// Looks for a reply.
@@ -60,6 +57,10 @@ pub(super) fn open(owner: &Cuid, session: i64) -> Query<'_> {
     )
 }
 
+pub(super) async fn find(db: &Connection, owner: &Cuid, id: &Cuid) -> Result<Option<Found>> {
+    db.ask(by_id(owner, id)).await?.first(found)
+}
+
 /// The reply of that identifier, if it is in that session.
 pub(super) async fn find_in(
     db: &Connection,
@@ -67,7 +68,7 @@ pub(super) async fn find_in(
     key: &SessionKey,
     id: &Cuid,
 ) -> Result<Option<Found>> {
-    let found = db.ask(by_id(owner, id)).await?.first(found)?;
+    let found = find(db, owner, id).await?;
     Ok(found.filter(|found| is_in(found, key)))
 }
 
@@ -93,6 +94,26 @@ pub(super) async fn list_open(
 
 pub(super) async fn begin(
     db: &mut Connection,
+    numbers: &Numbers,
+    new: &NewReply,
+    once: Option<&Once>,
+) -> Result<Begun> {
+    let InSession::New(session) = &new.session else {
+        return begin_in(db, None, new, once).await;
+    };
+    let made = session_made(session, numbers.next(db).await?)?;
+    let number = made.number;
+    let begun = begin_in(db, Some(made), new, once).await?;
+    if !matches!(begun, Begun::Done { session, .. } if session == number) {
+        numbers.take_back(number).await;
+    }
+    Ok(begun)
+}
+
+/// Accepts a reply, in a session that is made for it unless the one that is wanted is there.
+async fn begin_in(
+    db: &mut Connection,
+    made: Option<Session>,
     new: &NewReply,
     once: Option<&Once>,
 ) -> Result<Begun> {
@@ -101,13 +122,15 @@ pub(super) async fn begin(
         .begin([
             feed::lock(owner, 0),
             idempotency::find(owner, once, now),
-            sessions::by_key(owner, &new.session),
+            sessions::wanted(owner, &new.session),
         ])
         .await?;
     if let Some(id) = idempotency::found(&kept, once)? {
         return begun_before(db, owner, &id).await;
     }
-    let Some(session) = found_session.first(session)? else {
+    let found_session = found_session.first(session)?;
+    let is_new = found_session.is_none();
+    let Some(session) = found_session.or(made) else {
         return Ok(Begun::Missing);
     };
     let Some(model) = &new.model else {
@@ -116,7 +139,7 @@ pub(super) async fn begin(
     let [open, named, last] = db
         .ask_all([
             open(owner, session.number),
-            messages::by_id(owner, named(&session, new)),
+            messages::by_ids(owner, named_by(&session, &new.prompt)),
             messages::last_seq(owner, session.number),
         ])
         .await?;
@@ -125,14 +148,22 @@ pub(super) async fn begin(
         Ok(place) => place,
         Err(refused) => return Ok(*refused),
     };
-    let named = within(&session, messages::first(&named)?);
-    let last = last.first(|row| number(row, 0))?.unwrap_or(0);
-    let made = match made(&session, new, model, named, last) {
-        Ok(made) => made,
+    let there = messages::with_above(db, owner, &named).await?;
+    let answer = match answer(&session, new, model, &there, messages::last(&last)?) {
+        Ok(answer) => answer,
         Err(refused) => return Ok(*refused),
     };
-    let mut numbers = Numbers::taken(&lock, 0)?;
-    let mut writes = insert(&session, new, model, &made, &mut numbers)?;
+    let mut numbers = FeedNumbers::taken(&lock, 0)?;
+    let mut writes = insert(&session, new, model, &answer, &mut numbers)?;
+    if is_new {
+        writes.push(sessions::insert(
+            sessions::INSERT,
+            &session,
+            numbers.next(),
+        )?);
+    }
+    let head = &answer.message.id;
+    writes.push(sessions::set_head(&session, head, now, numbers.next()));
     let interrupted = match place {
         Some(first) => {
             let (interrupted, ending) = interrupt(db, new, first, &mut numbers).await?;
@@ -169,81 +200,13 @@ async fn begun_before(db: &Connection, owner: &Cuid, id: &str) -> Result<Begun> 
     Ok(begun)
 }
 
-/// The message that is named as what is answered, or as what the prompt follows.
-fn named<'a>(session: &'a Session, new: &'a NewReply) -> Option<&'a Cuid> {
-    match &new.prompt {
-        Prompt::Existing(id) => Some(id),
-        Prompt::New { parent, .. } => match follows(session, parent, 0) {
-            Follows::Message(id) => Some(id),
-            Follows::Nothing | Follows::Before => None,
-        },
-    }
-}
-
-/// What a new reply comes with.
-struct Answer {
-    /// The prompt, if it is new, and the empty message that the reply becomes.
-    messages: Vec<Made>,
-    prompt: Place,
-    message: Place,
-}
-
-/// The messages of a new reply as they will be, given the message that it names, if that is there,
-/// and the last place of the session.
-fn made(
-    session: &Session,
-    new: &NewReply,
-    model: &ModelName,
-    named: Option<Message>,
-    last: i64,
-) -> std::result::Result<Answer, Box<Begun>> {
-    let (mut messages, now) = (Vec::with_capacity(2), new.created_at);
-    let prompt = match &new.prompt {
-        Prompt::Existing(_) => {
-            let prompt = named
-                .filter(is_prompt)
-                .ok_or(Box::new(Begun::NoSuchPrompt))?;
-            Place::of(&prompt)
-        }
-        Prompt::New {
-            id,
-            parent,
-            content,
-        } => {
-            let parent_place = named.as_ref().map(Place::of);
-            let follows = follows(session, parent, 0);
-            if matches!(follows, Follows::Message(_)) && parent_place.is_none() {
-                return Err(Box::new(Begun::NoSuchParent));
-            }
-            let prompt = rules::prompt(id, parent, content);
-            let done = ReplyStatus::Done;
-            let seq = last + 1;
-            let prompt = message_made(session, seq, &prompt, parent_place.as_ref(), done, now);
-            let place = Place::of(&prompt);
-            messages.push((prompt, parent_place.map(|parent| parent.seq)));
-            place
-        }
-    };
-    let seq = last + 1 + messages.len() as i64;
-    let answer = empty_answer(new, model, &prompt);
-    let queued = ReplyStatus::Queued;
-    let answer = message_made(session, seq, &answer, Some(&prompt), queued, now);
-    let message = Place::of(&answer);
-    messages.push((answer, Some(prompt.seq)));
-    Ok(Answer {
-        messages,
-        prompt,
-        message,
-    })
-}
-
 /// Writes the reply, which is what the first statement answers, its messages, and its first event.
 fn insert<'a>(
     session: &'a Session,
     new: &'a NewReply,
     model: &'a ModelName,
     answer: &'a Answer,
-    numbers: &mut Numbers,
+    numbers: &mut FeedNumbers,
 ) -> Result<Vec<Query<'a>>> {
     let Answer {
         messages,
@@ -253,8 +216,9 @@ fn insert<'a>(
     let reply = query!(
         concat!(
             "INSERT INTO reply (owner, id, session, session_id, prompt, prompt_id, message,
-               message_id, status, attempt, model, left_out, created_at, changed)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', 0, $9, 0, $10, $11) RETURNING ",
+               message_id, status, attempt, model, left_out, created_at, changed, options, hidden)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', 0, $9, 0, $10, $11, $12, $13)
+             RETURNING ",
             reply_columns!()
         ),
         &new.owner,
@@ -267,7 +231,9 @@ fn insert<'a>(
         &message.id,
         model.as_str(),
         new.created_at,
-        numbers.next()
+        numbers.next(),
+        write_options(&new.options)?,
+        new.hidden
     );
     let accepted = query!(
         "INSERT INTO reply_event (owner, session, message, number, kind, data)
@@ -280,7 +246,6 @@ fn insert<'a>(
         reply,
         accepted,
         messages::insert(session, messages, numbers)?,
-        sessions::set_head(session, &message.id, new.created_at, numbers.next()),
     ])
 }
 
@@ -290,7 +255,7 @@ async fn interrupt<'a>(
     db: &Connection,
     new: &'a NewReply,
     first: &'a Found,
-    numbers: &mut Numbers,
+    numbers: &mut FeedNumbers,
 ) -> Result<(Interrupted, Vec<Query<'a>>)> {
     let reason = FinishReason::Interrupted;
     let owner = &new.owner;
@@ -316,4 +281,14 @@ pub(super) fn ask_to_stop<'a>(owner: &'a Cuid, reply: &'a Cuid, why: FinishReaso
         reply,
         why.as_str()
     )
+}
+
+pub(super) async fn hide(db: &mut Connection, owner: &Cuid, reply: &Cuid) -> Result<bool> {
+    let hide = query!(
+        "UPDATE reply SET hidden = TRUE WHERE owner = $1 AND id = $2 AND NOT hidden",
+        owner,
+        reply
+    );
+    let done = db.transact(vec![feed::lock(owner, 0), hide], 1).await?;
+    Ok(done.last().is_some_and(|hidden| hidden.count > 0))
 }

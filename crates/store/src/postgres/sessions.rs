@@ -1,7 +1,7 @@
-use chat::contracts::{Changed, Deleted};
+use chat::contracts::{Changed, Deleted, InSession};
 use chat::types::{
-    Cuid, NewSession, Once, Page, PageSize, Precondition, Session, SessionChange, SessionFilter,
-    SessionKey, SessionKind, SessionPosition, SessionStatus, Timestamp, Title,
+    Cuid, ExternalId, NewSession, Once, Page, PageSize, Precondition, Session, SessionChange,
+    SessionFilter, SessionKey, SessionKind, SessionPosition, SessionStatus, Timestamp, Title,
 };
 
 use super::connection::Connection;
@@ -10,8 +10,10 @@ use super::feed::Numbers as FeedNumbers;
 use super::numbers::Numbers;
 use super::value::{Query, query};
 use super::{feed, idempotency, messages, usage};
+use crate::appending::is_within;
+use crate::options::write_metadata;
 use crate::rows::{session, session_columns};
-use crate::rules::{changed, within};
+use crate::rules::{changed, session_made};
 
 /// Looks for a session.
 pub(super) fn by_key<'a>(owner: &'a Cuid, key: &'a SessionKey) -> Query<'a> {
@@ -35,6 +37,35 @@ pub(super) fn by_key<'a>(owner: &'a Cuid, key: &'a SessionKey) -> Query<'a> {
             id
         ),
     }
+}
+
+/// Looks for the session that its owner's clients call so; without a name for it, for nothing.
+fn called<'a>(owner: &'a Cuid, id: Option<&'a ExternalId>) -> Query<'a> {
+    query!(
+        concat!(
+            "SELECT ",
+            session_columns!(),
+            " FROM session WHERE owner = $1 AND external_id = $2"
+        ),
+        owner,
+        id.map(ExternalId::as_str)
+    )
+}
+
+/// Looks for the session that a new reply is to be in.
+pub(super) fn wanted<'a>(owner: &'a Cuid, session: &'a InSession) -> Query<'a> {
+    match session {
+        InSession::Existing(key) => by_key(owner, key),
+        InSession::New(new) => called(owner, new.external_id.as_ref()),
+    }
+}
+
+pub(super) async fn find_called(
+    db: &Connection,
+    owner: &Cuid,
+    id: &ExternalId,
+) -> Result<Option<Session>> {
+    db.ask(called(owner, Some(id))).await?.first(session)
 }
 
 pub(super) async fn find(
@@ -99,24 +130,31 @@ pub(super) async fn create(
     new: &NewSession,
     once: Option<&Once>,
 ) -> Result<Session> {
-    let number = numbers.next(db).await?;
-    if once.is_none() {
-        let made = db.write(insert(INSERT_AND_COUNT, new, number, 1)).await?;
-        return made.one(session);
+    let made = session_made(new, numbers.next(db).await?)?;
+    if once.is_none() && made.external_id.is_none() {
+        db.write(insert(INSERT_AND_COUNT, &made, 1)?).await?;
+        return Ok(made);
     }
     let (owner, now) = (&new.owner, new.created_at);
-    let [lock, kept] = db
-        .begin([feed::lock(owner, 1), idempotency::find(owner, once, now)])
+    let [lock, kept, taken] = db
+        .begin([
+            feed::lock(owner, 1),
+            idempotency::find(owner, once, now),
+            called(owner, made.external_id.as_ref()),
+        ])
         .await?;
-    if let Some(again) = idempotency::again(&kept, once)? {
-        numbers.take_back(number).await;
-        return Ok(again);
+    let there = match idempotency::again(&kept, once)? {
+        Some(again) => Some(again),
+        None => taken.first(session)?,
+    };
+    if let Some(there) = there {
+        numbers.take_back(made.number).await;
+        return Ok(there);
     }
     let changed = FeedNumbers::taken(&lock, 1)?.next();
-    let made = db.ask(insert(INSERT, new, number, changed)).await?;
-    let made = made.one(session)?;
-    let save = idempotency::save(owner, once, now, &made);
-    db.commit(save.into_iter().collect()).await?;
+    let mut writes = vec![insert(INSERT, &made, changed)?];
+    writes.extend(idempotency::save(owner, once, now, &made));
+    db.commit(writes).await?;
     Ok(made)
 }
 
@@ -124,36 +162,45 @@ macro_rules! insert_session {
     ($changed:literal) => {
         concat!(
             "INSERT INTO session (owner, number, id, title, kind, status, system_message, version,
-               created_at, updated_at, named, changed)
-             SELECT $1, $2, $3, $4, $5, 'active', '', 1, $6, $6, $7, ",
-            $changed,
-            " RETURNING ",
-            session_columns!()
+               created_at, updated_at, named, external_id, metadata, changed)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, ",
+            $changed
         )
     };
 }
-const INSERT: &str = insert_session!("$8");
+pub(super) const INSERT: &str = insert_session!("$14");
 /// Takes the number of the feed in the same statement, which then is a transaction by itself.
 const INSERT_AND_COUNT: &str = concat!(
     "WITH counted AS (
-       INSERT INTO feed (owner, last, swept) VALUES ($1, $8, 0)
+       INSERT INTO feed (owner, last, swept) VALUES ($1, $14, 0)
        ON CONFLICT (owner) DO UPDATE SET last = feed.last + excluded.last RETURNING last
      ) ",
     insert_session!("counted.last FROM counted")
 );
 
-fn insert<'a>(sql: &'static str, new: &'a NewSession, number: i64, changed: i64) -> Query<'a> {
-    query!(
+/// Writes a session.
+pub(super) fn insert<'a>(
+    sql: &'static str,
+    session: &'a Session,
+    changed: i64,
+) -> Result<Query<'a>> {
+    Ok(query!(
         sql,
-        &new.owner,
-        number,
-        &new.id,
-        new.title.as_str(),
-        new.kind.as_str(),
-        new.created_at,
-        new.named,
+        &session.owner,
+        session.number,
+        &session.id,
+        session.title.as_str(),
+        session.kind.as_str(),
+        session.status.as_str(),
+        session.system_message.as_str(),
+        session.version,
+        session.created_at,
+        session.updated_at,
+        session.named,
+        session.external_id.as_ref().map(ExternalId::as_str),
+        write_metadata(&session.metadata)?,
         changed
-    )
+    ))
 }
 
 pub(super) async fn change(
@@ -182,14 +229,14 @@ pub(super) async fn change(
     if !precondition.allows(session.version) {
         return Ok(Changed::Stale);
     }
-    let head = within(&session, messages::first(&head)?);
+    let head = messages::first(&head)?.filter(|head| is_within(&session, head));
     if change.head.is_some() && head.is_none() {
         return Ok(Changed::NoSuchMessage);
     }
     let session = changed(session, change, now);
     let update = query!(
         "UPDATE session SET title = $3, system_message = $4, status = $5, version = $6,
-           updated_at = $7, named = $8, model = $9, head = $10, changed = $11
+           updated_at = $7, named = $8, model = $9, head = $10, changed = $11, metadata = $12
          WHERE owner = $1 AND number = $2",
         owner,
         session.number,
@@ -201,7 +248,8 @@ pub(super) async fn change(
         session.named,
         session.model.as_ref(),
         session.head.as_ref(),
-        FeedNumbers::taken(&lock, 1)?.next()
+        FeedNumbers::taken(&lock, 1)?.next(),
+        write_metadata(&session.metadata)?
     );
     let done = Changed::Done(session.clone());
     let mut writes = vec![update];

@@ -7,11 +7,11 @@ use super::feed;
 use super::value::{Query, query};
 use crate::rows::{cuid, usage_sum};
 
-/// Notes what one answer of a model cost; the session may have been deleted meanwhile. Stands
-/// behind the owner's lock.
+/// Notes what one answer of a model cost; its session, if it has one, may have been deleted
+/// meanwhile. Stands behind the owner's lock.
 pub(super) fn note<'a>(
     owner: &'a Cuid,
-    session: i64,
+    session: Option<i64>,
     id: &'a Cuid,
     model: &'a ModelName,
     usage: TokenUsage,

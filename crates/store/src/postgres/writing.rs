@@ -55,7 +55,7 @@ pub(super) async fn claim(
             sessions::by_key(owner, &key),
         ])
         .await?;
-    let next = next.first(|row| Ok((found(row)?, row.flag(21)?)))?;
+    let next = next.first(|row| Ok((found(row)?, row.flag(23)?)))?;
     let session = found_session.first(session)?;
     let (Some((next, lease_is_over)), Some(session)) = (next, session) else {
         return Ok(Claimed::Nothing);
@@ -371,7 +371,8 @@ pub(super) fn end<'a>(
     ]);
     if let Some(usage) = usage {
         let model = &found.reply.model;
-        writes.push(usage::note(owner, found.session, reply, model, usage, now));
+        let session = Some(found.session);
+        writes.push(usage::note(owner, session, reply, model, usage, now));
     }
     let of = (found.session, found.message_seq);
     let rows = events.iter().filter(|event| events::delta(event).is_none());

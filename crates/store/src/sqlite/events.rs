@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row};
 
 use super::writer::failure;
 use super::{messages, replies};
-use crate::rows::{Columns, Found};
+use crate::rows::{Columns, Found, delta_kinds};
 use crate::rules::numbered;
 use crate::saved;
 
@@ -139,10 +139,13 @@ pub(super) fn keep(
 /// Which events are deltas of a reply's last attempt.
 macro_rules! of_last_attempt {
     () => {
-        "owner = ?1 AND session = ?2 AND message = ?3 AND kind IN ('text', 'reasoning')
-         AND number > (SELECT max(number) FROM reply_event
-                       WHERE owner = ?1 AND session = ?2 AND message = ?3
-                         AND kind IN ('accepted', 'started'))"
+        concat!(
+            "owner = ?1 AND session = ?2 AND message = ?3 AND kind IN (",
+            delta_kinds!(),
+            ") AND number > (SELECT max(number) FROM reply_event
+                             WHERE owner = ?1 AND session = ?2 AND message = ?3
+                               AND kind IN ('accepted', 'started'))"
+        )
     };
 }
 /// The deltas of a reply's last attempt, with their numbers.

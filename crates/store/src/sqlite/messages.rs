@@ -1,14 +1,17 @@
+use std::ops::Range;
+
 use chat::contracts::{Appended, StoreError};
 use chat::types::{
-    Cuid, Message, MessageView, ModelName, NewMessage, Once, Page, PageSize, ReplyStatus, Session,
-    SessionKey, Timestamp,
+    Cuid, Message, MessageView, ModelName, NewMessage, Once, Page, PageSize, Session, SessionKey,
+    Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Result};
 
 use super::writer::failure;
 use super::{feed, idempotency, sessions};
+use crate::appending::{Made, above, is_within, made, named, without_parts};
 use crate::rows::{self, message_columns};
-use crate::rules::{Follows, Place, follows, page_of_messages, within};
+use crate::rules::page_of_messages;
 use crate::saved;
 
 pub(super) fn find(db: &Connection, owner: &Cuid, id: &Cuid) -> Result<Option<Message>> {
@@ -23,7 +26,8 @@ pub(super) fn find(db: &Connection, owner: &Cuid, id: &Cuid) -> Result<Option<Me
 
 /// The message of that identifier, if it is in that session.
 pub(super) fn find_in(db: &Connection, session: &Session, id: &Cuid) -> Result<Option<Message>> {
-    Ok(within(session, find(db, &session.owner, id)?))
+    let found = find(db, &session.owner, id)?;
+    Ok(found.filter(|message| is_within(session, message)))
 }
 
 pub(super) fn list(
@@ -100,22 +104,17 @@ pub(super) fn append(
     let Some(session) = sessions::find(db, owner, key).map_err(failure)? else {
         return Ok(Appended::Missing);
     };
-    let parents = match parents(db, &session, new).map_err(failure)? {
-        Ok(parents) => parents,
-        Err(at) => return Ok(Appended::NoSuchParent(at)),
+    let there = there(db, owner, named(&session, new)).map_err(failure)?;
+    let last = last_seq(db, &session).map_err(failure)?;
+    let made = match made(&session, new, &there, last, now) {
+        Ok(made) => made,
+        Err(refused) => return Ok(refused.into()),
     };
-    let mut before = None;
-    let mut messages = Vec::with_capacity(new.len());
-    for ((at, new), parent) in new.iter().enumerate().zip(parents) {
-        let parent = match follows(&session, &new.parent, at) {
-            Follows::Before => before,
-            Follows::Nothing | Follows::Message(_) => parent,
-        };
-        let message = insert(db, &session, new, parent.as_ref(), ReplyStatus::Done, now)?;
-        before = Some(Place::of(&message));
-        messages.push(message);
+    for message in &made {
+        insert(db, &session, message)?;
     }
-    if let Some(head) = &before {
+    let messages: Vec<_> = made.into_iter().map(|(message, _)| message).collect();
+    if let Some(head) = messages.last() {
         sessions::set_head(db, &session, &head.id, now).map_err(failure)?;
     }
     if let Some(once) = once.filter(|_| !messages.is_empty()) {
@@ -137,75 +136,95 @@ fn appended_before(
     Ok(Appended::Done(messages))
 }
 
-/// For each message the one that it follows, as far as that is there already; or which of them names
-/// one that the session does not have.
-fn parents(
-    db: &Connection,
-    session: &Session,
-    new: &[NewMessage],
-) -> Result<std::result::Result<Vec<Option<Place>>, usize>> {
-    let mut parents = Vec::with_capacity(new.len());
-    for (at, message) in new.iter().enumerate() {
-        match place_of(db, session, &follows(session, &message.parent, at))? {
-            Some(place) => parents.push(place),
-            None => return Ok(Err(at)),
-        }
+/// Those of these messages that are there, with those above them that new ones may need, too.
+pub(super) fn there(db: &Connection, owner: &Cuid, named: Vec<&Cuid>) -> Result<Vec<Message>> {
+    let read = |ids: &[Cuid]| {
+        let found = ids.iter().map(|id| find(db, owner, id));
+        let found = found.collect::<Result<Vec<_>>>()?;
+        Ok::<_, rusqlite::Error>(found.into_iter().flatten().collect::<Vec<_>>())
+    };
+    let mut there = Vec::new();
+    let mut wanted: Vec<_> = named.into_iter().cloned().collect();
+    while !wanted.is_empty() {
+        let found = read(&wanted)?;
+        wanted = above(&found);
+        there.extend(found);
     }
-    Ok(Ok(parents))
+    Ok(there)
 }
 
-/// Where the message is that another one follows, if it follows one that is there already; `None`
-/// if the session has no such message.
-pub(super) fn place_of(
-    db: &Connection,
-    session: &Session,
-    follows: &Follows<'_>,
-) -> Result<Option<Option<Place>>> {
-    let Follows::Message(id) = follows else {
-        return Ok(Some(None));
-    };
-    let found = find_in(db, session, id)?;
-    Ok(found.map(|message| Some(Place::of(&message))))
+/// The highest place in a session.
+pub(super) fn last_seq(db: &Connection, session: &Session) -> Result<i64> {
+    db.prepare_cached(
+        "SELECT coalesce(max(seq), 0) FROM message WHERE owner = ?1 AND session = ?2",
+    )?
+    .query_row((session.owner.as_str(), session.number), |row| row.get(0))
 }
 
 pub(super) fn insert(
     db: &Connection,
     session: &Session,
-    new: &NewMessage,
-    parent: Option<&Place>,
-    status: ReplyStatus,
-    now: Timestamp,
-) -> std::result::Result<Message, StoreError> {
-    let content = saved::write_parts(&new.content)?;
+    (message, parent): &Made,
+) -> std::result::Result<(), StoreError> {
+    let content = saved::write_parts(&message.content)?;
     let write = || {
-        let changed = feed::next(db, &session.owner)?;
-        db.prepare_cached(concat!(
+        db.prepare_cached(
             "INSERT INTO message (owner, session, seq, id, session_id, depth, parent, parent_id, role,
                content, model, status, created_at, changed, reply)
-             VALUES (?1, ?2,
-               1 + coalesce((SELECT max(seq) FROM message WHERE owner = ?1 AND session = ?2), 0),
-               ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) RETURNING ",
-            message_columns!()
-        ))?
-        .query_row(
-            (
-                session.owner.as_str(),
-                session.number,
-                new.id.as_str(),
-                session.id.as_str(),
-                parent.map_or(1, |parent| parent.depth + 1),
-                parent.map(|parent| parent.seq),
-                parent.map(|parent| parent.id.as_str()),
-                new.role.as_str(),
-                content,
-                new.model.as_ref().map(ModelName::as_str),
-                status.as_str(),
-                now.0,
-                changed,
-                new.reply.as_ref().map(Cuid::as_str),
-            ),
-            |row| rows::message(row),
-        )
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        )?
+        .execute((
+            session.owner.as_str(),
+            session.number,
+            message.seq,
+            message.id.as_str(),
+            session.id.as_str(),
+            message.depth,
+            parent,
+            message.parent.as_ref().map(Cuid::as_str),
+            message.role.as_str(),
+            content,
+            message.model.as_ref().map(ModelName::as_str),
+            message.status.as_str(),
+            message.created_at.0,
+            feed::next(db, &session.owner)?,
+            message.reply.as_ref().map(Cuid::as_str),
+        ))
+        .map(drop)
     };
     write().map_err(failure)
+}
+
+pub(super) fn remove_parts(
+    db: &Connection,
+    owner: &Cuid,
+    key: &SessionKey,
+    id: &Cuid,
+    parts: Range<usize>,
+) -> std::result::Result<Option<Message>, StoreError> {
+    let Some(session) = sessions::find(db, owner, key).map_err(failure)? else {
+        return Ok(None);
+    };
+    let Some(message) = find_in(db, &session, id).map_err(failure)? else {
+        return Ok(None);
+    };
+    let Some(rest) = without_parts(&message, parts) else {
+        return Ok(Some(message));
+    };
+    let content = saved::write_parts(&rest.content)?;
+    let write = || {
+        db.prepare_cached(
+            "UPDATE message SET content = ?4, changed = ?5
+             WHERE owner = ?1 AND session = ?2 AND seq = ?3",
+        )?
+        .execute((
+            owner.as_str(),
+            session.number,
+            rest.seq,
+            content,
+            feed::next(db, owner)?,
+        ))
+    };
+    write().map_err(failure)?;
+    Ok(Some(rest))
 }

@@ -20,6 +20,7 @@ mod writer;
 mod writing;
 
 use std::fs::File;
+use std::ops::Range;
 
 use async_trait::async_trait;
 use chat::contracts::{
@@ -27,10 +28,10 @@ use chat::contracts::{
     NewReply, Registered, Stopped, Store, StoreError, TokenMade,
 };
 use chat::types::{
-    Account, Credentials, Cuid, Email, Message, MessageView, ModelName, NewAccount, NewMessage,
-    NewSession, NewToken, Node, NumberedEvent, Once, Page, PageSize, Precondition, Reply, SeenNode,
-    Session, SessionChange, SessionFilter, SessionKey, SessionPosition, Span, StoredToken,
-    Timestamp, Title, Token, TokenUsage, UsageReport,
+    Account, Credentials, Cuid, Email, ExternalId, Message, MessageView, ModelName, NewAccount,
+    NewMessage, NewSession, NewToken, Node, NumberedEvent, Once, Page, PageSize, Precondition,
+    Reply, SeenNode, Session, SessionChange, SessionFilter, SessionKey, SessionPosition, Span,
+    StoredToken, Timestamp, Title, Token, TokenUsage, UsageReport,
 };
 
 pub(crate) use copy::Idle;
@@ -143,6 +144,15 @@ impl Store for Sqlite {
         self.readers.read(|db| sessions::find(db, owner, key))
     }
 
+    async fn session_called(
+        &self,
+        owner: &Cuid,
+        id: &ExternalId,
+    ) -> Result<Option<Session>, StoreError> {
+        self.readers
+            .read(|db| sessions::called(db, owner, Some(id)))
+    }
+
     async fn sessions(
         &self,
         owner: &Cuid,
@@ -217,6 +227,29 @@ impl Store for Sqlite {
             .read(|db| messages::list(db, owner, key, view, from, size))
     }
 
+    async fn message(
+        &self,
+        owner: &Cuid,
+        key: &SessionKey,
+        id: &Cuid,
+    ) -> Result<Option<Message>, StoreError> {
+        self.readers.read(|db| {
+            let session = sessions::find(db, owner, key)?;
+            session.map_or(Ok(None), |session| messages::find_in(db, &session, id))
+        })
+    }
+
+    async fn remove_parts(
+        &self,
+        owner: Cuid,
+        key: SessionKey,
+        message: Cuid,
+        parts: Range<usize>,
+    ) -> Result<Option<Message>, StoreError> {
+        let work = move |db: &_| messages::remove_parts(db, &owner, &key, &message, parts);
+        self.writer.write(work).await
+    }
+
     async fn begin_reply(&self, reply: NewReply, once: Option<Once>) -> Result<Begun, StoreError> {
         let work = move |db: &_| replies::begin(db, &reply, once.as_ref());
         self.writer.write(work).await
@@ -262,6 +295,20 @@ impl Store for Sqlite {
         self.writer.write(work).await
     }
 
+    async fn find_reply(
+        &self,
+        owner: &Cuid,
+        reply: &Cuid,
+    ) -> Result<Option<(Reply, i64)>, StoreError> {
+        let found = self.readers.read(|db| replies::find(db, owner, reply))?;
+        Ok(found.map(|found| (found.reply, found.session)))
+    }
+
+    async fn hide_reply(&self, owner: Cuid, reply: Cuid) -> Result<bool, StoreError> {
+        let work = move |db: &_| replies::hide(db, &owner, &reply).map_err(failure);
+        self.writer.write(work).await
+    }
+
     async fn reply(
         &self,
         owner: &Cuid,
@@ -304,7 +351,7 @@ impl Store for Sqlite {
     async fn note_usage(
         &self,
         owner: Cuid,
-        session: i64,
+        session: Option<i64>,
         id: Cuid,
         model: ModelName,
         usage: TokenUsage,

@@ -1,11 +1,13 @@
-use chat::contracts::{Begun, Interrupted, NewReply, Prompt, StoreError};
-use chat::types::{Cuid, FinishReason, ModelName, Once, Reply, ReplyStatus, Session, SessionKey};
+use chat::contracts::{Begun, InSession, Interrupted, NewReply, StoreError};
+use chat::types::{Cuid, FinishReason, ModelName, Once, Reply, Session, SessionKey};
 use rusqlite::{Connection, OptionalExtension, Result};
 
 use super::writer::failure;
 use super::{feed, idempotency, messages, sessions, writing};
+use crate::appending::{Answer, answer, named_by};
+use crate::options::write_options;
 use crate::rows::{self, Found, reply_columns};
-use crate::rules::{self, Place, Stopping, admit, empty_answer, follows, is_prompt, stopping};
+use crate::rules::{Stopping, admit, stopping};
 
 pub(super) fn find(db: &Connection, owner: &Cuid, id: &Cuid) -> Result<Option<Found>> {
     db.prepare_cached(concat!(
@@ -55,9 +57,14 @@ pub(super) fn begin(
     {
         return begun_before(db, &new.owner, &id);
     }
-    let session = sessions::find(db, &new.owner, &new.session).map_err(failure)?;
-    let Some(session) = session else {
-        return Ok(Begun::Missing);
+    let found = match &new.session {
+        InSession::Existing(key) => sessions::find(db, &new.owner, key),
+        InSession::New(new) => sessions::called(db, &new.owner, new.external_id.as_ref()),
+    };
+    let (session, is_new) = match (found.map_err(failure)?, &new.session) {
+        (Some(session), _) => (session, false),
+        (None, InSession::New(new)) => (sessions::made(db, new)?, true),
+        (None, InSession::Existing(_)) => return Ok(Begun::Missing),
     };
     let Some(model) = &new.model else {
         return Ok(Begun::NoModel);
@@ -67,11 +74,17 @@ pub(super) fn begin(
         Ok(place) => place,
         Err(refused) => return Ok(*refused),
     };
-    let prompt = match prompt(db, &session, new)? {
-        Ok(prompt) => prompt,
-        Err(refused) => return Ok(refused),
+    let there =
+        messages::there(db, &new.owner, named_by(&session, &new.prompt)).map_err(failure)?;
+    let last = messages::last_seq(db, &session).map_err(failure)?;
+    let answer = match answer(&session, new, model, &there, last) {
+        Ok(answer) => answer,
+        Err(refused) => return Ok(*refused),
     };
-    let reply = insert(db, &session, new, model, &prompt)?;
+    if is_new {
+        sessions::insert(db, &session)?;
+    }
+    let reply = insert(db, &session, new, model, &answer)?;
     let interrupted = match place {
         Some(first) => Some(interrupt(db, new, first)?),
         None => None,
@@ -98,85 +111,57 @@ fn begun_before(db: &Connection, owner: &Cuid, id: &str) -> std::result::Result<
     }))
 }
 
-/// Finds or appends what is answered; what is refused comes as an error within.
-fn prompt(
-    db: &Connection,
-    session: &Session,
-    new: &NewReply,
-) -> std::result::Result<std::result::Result<Place, Begun>, StoreError> {
-    match &new.prompt {
-        Prompt::Existing(id) => {
-            let message = messages::find_in(db, session, id).map_err(failure)?;
-            let message = message.filter(is_prompt);
-            Ok(message
-                .map(|message| Place::of(&message))
-                .ok_or(Begun::NoSuchPrompt))
-        }
-        Prompt::New {
-            id,
-            parent,
-            content,
-        } => {
-            let follows = follows(session, parent, 0);
-            let place = messages::place_of(db, session, &follows).map_err(failure)?;
-            let Some(place) = place else {
-                return Ok(Err(Begun::NoSuchParent));
-            };
-            let message = rules::prompt(id, parent, content);
-            let done = ReplyStatus::Done;
-            let now = new.created_at;
-            let message = messages::insert(db, session, &message, place.as_ref(), done, now)?;
-            Ok(Ok(Place::of(&message)))
-        }
-    }
-}
-
-/// Writes the reply, the message that it becomes, and its first event.
+/// Writes the reply, its messages, and its first event.
 fn insert(
     db: &Connection,
     session: &Session,
     new: &NewReply,
     model: &ModelName,
-    prompt: &Place,
+    answer: &Answer,
 ) -> std::result::Result<Reply, StoreError> {
-    let now = new.created_at;
-    let message = empty_answer(new, model, prompt);
-    let queued = ReplyStatus::Queued;
-    let message = messages::insert(db, session, &message, Some(prompt), queued, now)?;
+    for made in &answer.messages {
+        messages::insert(db, session, made)?;
+    }
+    let (prompt, message) = (&answer.prompt, &answer.message);
+    let options = write_options(&new.options)?;
     let write = || {
-        sessions::set_head(db, session, &message.id, now)?;
+        sessions::set_head(db, session, &message.id, new.created_at)?;
         let changed = feed::next(db, &new.owner)?;
-        db.prepare_cached(concat!(
-            "INSERT INTO reply (owner, id, session, session_id, prompt, prompt_id, message,
-               message_id, status, attempt, model, left_out, created_at, changed)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued', 0, ?9, 0, ?10, ?11) RETURNING ",
-            reply_columns!()
-        ))?
-        .query_row(
-            (
-                new.owner.as_str(),
-                new.id.as_str(),
-                session.number,
-                session.id.as_str(),
-                prompt.seq,
-                prompt.id.as_str(),
-                message.seq,
-                message.id.as_str(),
-                model.as_str(),
-                now.0,
-                changed,
-            ),
-            |row| rows::found(row),
-        )
+        let found = db
+            .prepare_cached(concat!(
+                "INSERT INTO reply (owner, id, session, session_id, prompt, prompt_id, message,
+                   message_id, status, attempt, model, left_out, created_at, changed, options,
+                   hidden)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued', 0, ?9, 0, ?10, ?11, ?12, ?13)
+                 RETURNING ",
+                reply_columns!()
+            ))?
+            .query_row(
+                (
+                    new.owner.as_str(),
+                    new.id.as_str(),
+                    session.number,
+                    session.id.as_str(),
+                    prompt.seq,
+                    prompt.id.as_str(),
+                    message.seq,
+                    message.id.as_str(),
+                    model.as_str(),
+                    new.created_at.0,
+                    changed,
+                    options,
+                    new.hidden,
+                ),
+                |row| rows::found(row),
+            )?;
+        db.prepare_cached(
+            "INSERT INTO reply_event (owner, session, message, number, kind, data)
+             VALUES (?1, ?2, ?3, 0, 'accepted', '')",
+        )?
+        .execute((new.owner.as_str(), session.number, message.seq))?;
+        Ok(found.reply)
     };
-    let found = write().map_err(failure)?;
-    db.prepare_cached(
-        "INSERT INTO reply_event (owner, session, message, number, kind, data)
-         VALUES (?1, ?2, ?3, 0, 'accepted', '')",
-    )
-    .and_then(|mut statement| statement.execute((new.owner.as_str(), session.number, message.seq)))
-    .map_err(failure)?;
-    Ok(found.reply)
+    write().map_err(failure)
 }
 
 /// Lets an open reply make place for a new one: one that is still waiting to be claimed ends.
@@ -208,4 +193,11 @@ pub(super) fn ask_to_stop(
     db.prepare_cached("UPDATE reply SET stop = ?3 WHERE owner = ?1 AND id = ?2 AND stop IS NULL")?
         .execute((owner.as_str(), reply.as_str(), why.as_str()))
         .map(drop)
+}
+
+pub(super) fn hide(db: &Connection, owner: &Cuid, reply: &Cuid) -> Result<bool> {
+    let hidden = db
+        .prepare_cached("UPDATE reply SET hidden = 1 WHERE owner = ?1 AND id = ?2 AND hidden = 0")?
+        .execute((owner.as_str(), reply.as_str()))?;
+    Ok(hidden > 0)
 }

@@ -1,14 +1,17 @@
 use chat::contracts::{Changed, Deleted, StoreError};
 use chat::types::{
-    Cuid, ModelName, NewSession, Once, Page, PageSize, Precondition, Session, SessionChange,
-    SessionFilter, SessionKey, SessionKind, SessionPosition, SessionStatus, Timestamp, Title,
+    Cuid, ExternalId, ModelName, NewSession, Once, Page, PageSize, Precondition, Session,
+    SessionChange, SessionFilter, SessionKey, SessionKind, SessionPosition, SessionStatus,
+    Timestamp, Title,
 };
 use rusqlite::{Connection, OptionalExtension, Result};
 
 use super::writer::failure;
 use super::{feed, idempotency, messages, usage};
+use crate::options::write_metadata;
 use crate::rows::{self, session_columns};
 use crate::rules;
+use crate::saved::Outcome;
 
 pub(super) fn find(db: &Connection, owner: &Cuid, key: &SessionKey) -> Result<Option<Session>> {
     let owner = owner.as_str();
@@ -28,6 +31,23 @@ pub(super) fn find(db: &Connection, owner: &Cuid, key: &SessionKey) -> Result<Op
             ))?
             .query_row((owner, id.as_str()), |row| rows::session(row)),
     }
+    .optional()
+}
+
+/// The session that its owner's clients call so; without a name for it, none.
+pub(super) fn called(
+    db: &Connection,
+    owner: &Cuid,
+    id: Option<&ExternalId>,
+) -> Result<Option<Session>> {
+    db.prepare_cached(concat!(
+        "SELECT ",
+        session_columns!(),
+        " FROM session WHERE owner = ?1 AND external_id = ?2"
+    ))?
+    .query_row((owner.as_str(), id.map(ExternalId::as_str)), |row| {
+        rows::session(row)
+    })
     .optional()
 }
 
@@ -89,36 +109,62 @@ pub(super) fn create(
     new: &NewSession,
     once: Option<&Once>,
 ) -> std::result::Result<Session, StoreError> {
-    idempotency::once(db, &new.owner, once, new.created_at, || {
-        insert(db, new).map_err(failure)
-    })
+    let (owner, now) = (&new.owner, new.created_at);
+    if let Some(once) = once
+        && let Some(text) = idempotency::find(db, owner, once, now)?
+    {
+        return Session::again(&text);
+    }
+    if let Some(taken) = called(db, owner, new.external_id.as_ref()).map_err(failure)? {
+        return Ok(taken);
+    }
+    let session = made(db, new)?;
+    insert(db, &session)?;
+    if let (Some(once), Some(text)) = (once, session.save()) {
+        idempotency::save(db, owner, once, now, &text, Some(session.number))?;
+    }
+    Ok(session)
 }
 
-fn insert(db: &Connection, new: &NewSession) -> Result<Session> {
-    let number: i64 = db
-        .prepare_cached(
-            "UPDATE id_block SET next = next + 1 WHERE name = 'session' RETURNING next - 1",
+/// A session as it will be.
+pub(super) fn made(db: &Connection, new: &NewSession) -> std::result::Result<Session, StoreError> {
+    let number = db
+        .prepare_cached("SELECT next FROM id_block WHERE name = 'session'")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+        .map_err(failure)?;
+    rules::session_made(new, number)
+}
+
+/// Writes a session, whose number is the next one.
+pub(super) fn insert(db: &Connection, session: &Session) -> std::result::Result<(), StoreError> {
+    let metadata = write_metadata(&session.metadata)?;
+    let write = || {
+        db.prepare_cached("UPDATE id_block SET next = ?1 WHERE name = 'session'")?
+            .execute([session.number + 1])?;
+        db.prepare_cached(
+            "INSERT INTO session (owner, number, id, title, kind, status, system_message, version,
+               created_at, updated_at, named, changed, external_id, metadata)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
-        .query_row([], |row| row.get(0))?;
-    db.prepare_cached(concat!(
-        "INSERT INTO session (owner, number, id, title, kind, status, system_message, version,
-               created_at, updated_at, named, changed)
-             VALUES (?1, ?2, ?3, ?4, ?5, 'active', '', 1, ?6, ?6, ?7, ?8) RETURNING ",
-        session_columns!()
-    ))?
-    .query_row(
-        (
-            new.owner.as_str(),
-            number,
-            new.id.as_str(),
-            new.title.as_str(),
-            new.kind.as_str(),
-            new.created_at.0,
-            new.named,
-            feed::next(db, &new.owner)?,
-        ),
-        |row| rows::session(row),
-    )
+        .execute((
+            session.owner.as_str(),
+            session.number,
+            session.id.as_str(),
+            session.title.as_str(),
+            session.kind.as_str(),
+            session.status.as_str(),
+            session.system_message.as_str(),
+            session.version,
+            session.created_at.0,
+            session.updated_at.0,
+            session.named,
+            feed::next(db, &session.owner)?,
+            session.external_id.as_ref().map(ExternalId::as_str),
+            metadata,
+        ))
+        .map(drop)
+    };
+    write().map_err(failure)
 }
 
 pub(super) fn change(
@@ -145,7 +191,7 @@ pub(super) fn change(
             return Ok(Changed::NoSuchMessage);
         }
         let session = rules::changed(session, change, now);
-        update(db, &session).map_err(failure)?;
+        update(db, &session)?;
         Ok(Changed::Done(session))
     })
 }
@@ -194,26 +240,31 @@ pub(super) fn name(
     Ok(named > 0)
 }
 
-fn update(db: &Connection, session: &Session) -> Result<()> {
-    db.prepare_cached(
-        "UPDATE session SET title = ?3, system_message = ?4, status = ?5, version = ?6,
-           updated_at = ?7, named = ?8, model = ?9, head = ?10, changed = ?11
-         WHERE owner = ?1 AND number = ?2",
-    )?
-    .execute((
-        session.owner.as_str(),
-        session.number,
-        session.title.as_str(),
-        session.system_message.as_str(),
-        session.status.as_str(),
-        session.version,
-        session.updated_at.0,
-        session.named,
-        session.model.as_ref().map(ModelName::as_str),
-        session.head.as_ref().map(Cuid::as_str),
-        feed::next(db, &session.owner)?,
-    ))
-    .map(drop)
+fn update(db: &Connection, session: &Session) -> std::result::Result<(), StoreError> {
+    let metadata = write_metadata(&session.metadata)?;
+    let write = || {
+        db.prepare_cached(
+            "UPDATE session SET title = ?3, system_message = ?4, status = ?5, version = ?6,
+               updated_at = ?7, named = ?8, model = ?9, head = ?10, changed = ?11, metadata = ?12
+             WHERE owner = ?1 AND number = ?2",
+        )?
+        .execute((
+            session.owner.as_str(),
+            session.number,
+            session.title.as_str(),
+            session.system_message.as_str(),
+            session.status.as_str(),
+            session.version,
+            session.updated_at.0,
+            session.named,
+            session.model.as_ref().map(ModelName::as_str),
+            session.head.as_ref().map(Cuid::as_str),
+            feed::next(db, &session.owner)?,
+            metadata,
+        ))
+        .map(drop)
+    };
+    write().map_err(failure)
 }
 
 pub(super) fn delete(

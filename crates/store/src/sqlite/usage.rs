@@ -4,11 +4,11 @@ use rusqlite::{Connection, Result};
 
 use crate::rows::{cuid, usage_sum};
 
-/// Notes what one answer of a model cost; the session may have been deleted meanwhile.
+/// Notes what one answer of a model cost; its session, if it has one, may have been deleted meanwhile.
 pub(super) fn note(
     db: &Connection,
     owner: &Cuid,
-    session: i64,
+    session: Option<i64>,
     id: &Cuid,
     model: &ModelName,
     usage: TokenUsage,

@@ -205,7 +205,7 @@ pub(super) fn end(
             Some(usage) => usage::note(
                 db,
                 owner,
-                found.session,
+                Some(found.session),
                 reply,
                 &found.reply.model,
                 usage,

@@ -4,10 +4,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat::contracts::{Appended, Claimed, Kept, Store};
+use chat::contracts::{Appended, Claimed, Kept, NewReply, Store};
 use chat::types::{
-    Account, MessageView, Node, PageSize, ReplyStatus, Session, SessionFilter, Span, Timestamp,
-    TokenKind, TokenUsage,
+    Account, ExternalId, MessageView, NewSession, Node, PageSize, ReplyStatus, Session,
+    SessionFilter, Span, Timestamp, TokenKind, TokenUsage,
 };
 use rustls::RootCertStore;
 use store::{
@@ -17,11 +17,11 @@ use store::{
 use tempfile::TempDir;
 
 use crate::postgres;
-use crate::reply_samples::{lease, stop, thought, wish_once};
+use crate::reply_samples::{lease, stop, thought, wish, wish_once};
 use crate::samples::{
-    account, append, append_texts, begin, claim, claim_of, claim_work, cuid, cursor, delete,
-    events, finish, key, messages, model, move_head, new_finish, new_message, new_reply,
-    new_session, new_token, once, says, session, text, write,
+    account, append, append_texts, begin, call, claim, claim_of, claim_work, cuid, cursor, delete,
+    events, finish, key, messages, metadata, model, move_head, new_finish, new_message, new_reply,
+    new_session, new_token, once, options, says, session, text, write,
 };
 
 struct Unobserved;
@@ -147,7 +147,11 @@ async fn fill(store: &dyn Store) -> Filled {
                 .unwrap();
         }
     }
-    let new = new_session(&ada.id, "made \u{1f375}", 2);
+    let new = NewSession {
+        external_id: ExternalId::parse("her \u{1f375}").ok(),
+        metadata: metadata("k", "v"),
+        ..new_session(&ada.id, "made \u{1f375}", 2)
+    };
     let made = store.create_session(new, Some(once("session", 1)));
     let made = made.await.unwrap();
     let first = append_texts(store, &made, &["a", "b"], 3).await;
@@ -172,7 +176,7 @@ async fn fill(store: &dyn Store) -> Filled {
     };
     let noted = store.note_usage(
         ada.id.clone(),
-        made.number,
+        Some(made.number),
         cuid(),
         model(),
         usage,
@@ -190,9 +194,16 @@ async fn fill(store: &dyn Store) -> Filled {
     );
     let mut end = new_finish(&ended, 10);
     end.deltas = vec![thought("hm"), text(" and more")];
+    end.deltas.extend(call("c", "look_up", &["{\"q\"", ":1}"]));
     end.usage = Some(usage);
     finish(store, end).await;
-    for words in ["second", "third", "fourth"] {
+    let hidden = NewReply {
+        hidden: true,
+        options: options(),
+        ..new_reply(&running, "second", 11)
+    };
+    wish(store, hidden).await;
+    for words in ["third", "fourth"] {
         begin(store, &running, words, 11).await;
     }
     let held = claim_of(&running, &claim_work(store, &running, 12).await);

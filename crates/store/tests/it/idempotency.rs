@@ -4,7 +4,9 @@ use chat::types::{
     Cuid, NewToken, Once, Precondition, SessionChange, SessionKey, Timestamp, TokenKind,
 };
 
-use crate::samples::{account, new_account, new_session, new_token, once, session, title};
+use crate::samples::{
+    account, new_account, new_message, new_session, new_token, once, session, title,
+};
 
 async fn rename(store: &dyn Store, owner: &Cuid, number: i64, to: &str, key: Once) -> Changed {
     let change = SessionChange {
@@ -180,4 +182,69 @@ pub async fn keys_past_their_time_are_swept(store: &dyn Store) {
     let end = Timestamp(1).after(IDEMPOTENCY_KEPT);
     assert_eq!(store.sweep(Timestamp(end.0 - 1)).await.unwrap(), 0);
     assert_eq!(store.sweep(end).await.unwrap(), 1);
+}
+
+/// A wish of a client that counts its tries and asks for the first time.
+fn first_try(key: &str, request: u8) -> Once {
+    Once {
+        is_first: true,
+        ..once(key, request)
+    }
+}
+
+pub async fn a_first_try_takes_no_account_of_what_was_done_before(store: &dyn Store) {
+    let ada = account(store, "a@x").await.id;
+    let create = async |once| {
+        let new = new_session(&ada, "one", 1);
+        store.create_session(new, Some(once)).await
+    };
+    let before = create(once("k", 1)).await.unwrap();
+    // Neither the same request nor another one finds it, and each takes its place.
+    for request in [1, 2] {
+        let made = create(first_try("k", request)).await.unwrap();
+        assert_ne!(made.id, before.id);
+        assert_eq!(create(once("k", request)).await.unwrap(), made);
+    }
+    assert!(matches!(
+        create(once("k", 1)).await,
+        Err(StoreError::KeyReused)
+    ));
+    for title in ["two", "three"] {
+        let changed = rename(store, &ada, before.number, title, first_try("k", 3)).await;
+        assert!(matches!(changed, Changed::Done(session) if session.title.as_str() == title));
+    }
+    let made = session(store, &ada, "gone", 2).await;
+    assert_eq!(
+        delete(store, &ada, made.number, first_try("k", 4)).await,
+        Deleted::Done
+    );
+    assert_eq!(
+        delete(store, &ada, made.number, once("k", 4)).await,
+        Deleted::Done
+    );
+    assert_eq!(
+        delete(store, &ada, made.number, first_try("k", 4)).await,
+        Deleted::Missing
+    );
+    let append = async |once| {
+        let (now, new) = (Timestamp(3), vec![new_message("a")]);
+        let session = SessionKey::Number(before.number);
+        let appended = store.append_messages(ada.clone(), session, new, now, Some(once));
+        appended.await.unwrap()
+    };
+    let appended = append(first_try("k", 5)).await;
+    assert_ne!(append(first_try("k", 5)).await, appended);
+    let token = new_token(&ada, TokenKind::Personal);
+    let made = store.create_token(token, Some(first_try("k", 6))).await;
+    assert!(matches!(made.unwrap(), TokenMade::Made { .. }));
+}
+
+pub async fn a_first_try_that_does_nothing_leaves_what_is_there(store: &dyn Store) {
+    let ada = account(store, "a@x").await.id;
+    let made = session(store, &ada, "one", 1).await;
+    let first = rename(store, &ada, made.number, "two", once("k", 1)).await;
+    let missing = rename(store, &ada, made.number + 1, "x", first_try("k", 2)).await;
+    assert_eq!(missing, Changed::Missing);
+    let again = rename(store, &ada, made.number, "two", once("k", 1)).await;
+    assert_eq!(again, first);
 }

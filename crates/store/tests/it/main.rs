@@ -16,6 +16,7 @@ mod finding;
 mod health;
 mod idempotency;
 mod messages;
+mod migrating;
 mod nodes;
 mod postgres;
 mod replies;
@@ -26,7 +27,9 @@ mod sessions;
 mod sql;
 mod sqlite;
 mod tokens;
+mod tools;
 mod usage;
+mod wanting;
 
 macro_rules! conformance {
     ($($area:ident { $($test:ident)* })*) => {
@@ -92,6 +95,9 @@ conformance! {
         a_title_that_somebody_gave_stays
         another_change_leaves_a_session_without_a_name
         nobody_elses_session_is_named
+        a_session_is_found_by_what_its_client_calls_it
+        who_makes_a_session_of_a_name_that_is_taken_gets_the_one_that_has_it
+        a_name_is_free_again_when_its_session_is_gone
     }
     idempotency {
         a_repeated_creation_gives_the_same_session
@@ -105,6 +111,8 @@ conformance! {
         a_repeated_registration_finds_the_account
         a_repeated_token_comes_with_its_sealed_secret
         keys_past_their_time_are_swept
+        a_first_try_takes_no_account_of_what_was_done_before
+        a_first_try_that_does_nothing_leaves_what_is_there
     }
     messages {
         appended_messages_follow_the_head_and_move_it
@@ -178,6 +186,28 @@ conformance! {
         events_read_the_same_before_and_after_the_end
         many_events_are_read_in_pieces
     }
+    tools {
+        tools_parts_and_roles_come_back
+        an_output_follows_a_message_that_makes_its_call
+        an_output_of_no_call_is_refused_and_nothing_is_written
+        a_retry_of_outputs_is_answered_whatever_has_become_of_their_call
+        a_reply_that_calls_tools_is_read_the_same_before_and_after_its_end
+        only_the_calls_of_the_last_attempt_are_made
+        the_outputs_of_a_replys_calls_are_answered_by_another_reply
+        a_message_is_found_in_its_session
+        parts_that_are_removed_leave_their_places_and_the_numbers_of_events
+        parts_of_what_has_not_ended_or_is_somebody_elses_stay
+    }
+    wanting {
+        a_reply_makes_its_session
+        a_reply_finds_the_session_that_its_client_calls_so
+        a_refused_reply_leaves_no_session_behind
+        a_session_that_is_there_may_be_busy
+        a_repeated_wish_makes_one_session
+        options_are_there_for_whoever_writes_the_reply
+        a_reply_is_found_by_its_identifier_alone
+        a_reply_is_hidden_once
+    }
     replies_model {
         whatever_happens_happens_as_in_the_model
     }
@@ -208,5 +238,6 @@ conformance! {
         a_span_holds_its_first_moment_and_not_its_last
         a_deleted_session_stays_in_the_sum
         nobody_elses_use_is_counted
+        what_belongs_to_no_session_is_in_the_sum
     }
 }

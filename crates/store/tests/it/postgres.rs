@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chat::contracts::{Admission, Claimed, Kept, Registered, Store, StoreError};
 use chat::limits::LEASE;
-use chat::types::{Email, MessageView, Precondition, Role, Timestamp};
+use chat::types::{Email, MessageView, Once, Precondition, Role, Timestamp};
 use store::{CommitObserver, Database, LeaseClock, OpenError, Options, Purpose};
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, NoTls};
@@ -37,6 +37,13 @@ pub async fn fresh(variable: &str) -> (Arc<dyn Store>, Fresh) {
     let database = Fresh { cluster, name };
     let store = open(&database.url(), LeaseClock::Arguments).await;
     (store, database)
+}
+
+/// As [`fresh`], without any table.
+pub async fn unmigrated(variable: &str) -> Fresh {
+    let (cluster, name) = (cluster(variable), unused_name());
+    execute(&cluster, &format!("CREATE DATABASE {name}")).await;
+    Fresh { cluster, name }
 }
 
 /// A database that a test has to itself.
@@ -102,6 +109,16 @@ pub async fn execute(url: &str, statement: &str) {
     connection.await.unwrap().unwrap();
 }
 
+/// The first column of what a statement selects.
+pub async fn texts(url: &str, select: &str) -> Vec<String> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let rows = client.query(select, &[]).await.unwrap();
+    drop(client);
+    connection.await.unwrap().unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
 fn unused_name() -> String {
     static MADE: AtomicU32 = AtomicU32::new(0);
     let number = MADE.fetch_add(1, Ordering::Relaxed);
@@ -115,10 +132,7 @@ fn with_database(cluster: &str, name: &str) -> String {
 
 #[tokio::test]
 async fn nodes_that_start_at_once_migrate_an_empty_database_together() {
-    let cluster = cluster(OLDEST);
-    let name = unused_name();
-    execute(&cluster, &format!("CREATE DATABASE {name}")).await;
-    let database = Fresh { cluster, name };
+    let database = unmigrated(OLDEST).await;
     let url = database.url();
     let clock = LeaseClock::Database;
     let nodes = tokio::join!(open(&url, clock), open(&url, clock), open(&url, clock));
@@ -131,14 +145,14 @@ async fn nodes_that_start_at_once_migrate_an_empty_database_together() {
 async fn a_database_of_a_newer_program_is_refused() {
     let (store, database) = fresh(OLDEST).await;
     drop(store);
-    let newer = "INSERT INTO migration VALUES (4, 'of later', 1)";
+    let newer = "INSERT INTO migration VALUES (42, 'of later', 1)";
     execute(&database.url(), newer).await;
     let refused = try_open(&database.url()).await;
     assert!(matches!(
         refused,
-        Err(OpenError::TooNew { database: 4, .. })
+        Err(OpenError::TooNew { database: 42, .. })
     ));
-    let changed = "DELETE FROM migration WHERE number = 4;
+    let changed = "DELETE FROM migration WHERE number = 42;
         UPDATE migration SET checksum = 'another' WHERE number = 2";
     execute(&database.url(), changed).await;
     let refused = try_open(&database.url()).await;
@@ -233,12 +247,18 @@ async fn a_change_whose_connection_is_lost_is_tried_again_if_it_has_a_key() {
     let watch = connect(&database.url()).await;
     // With a key it is lost while it commits, after it has seen that there is no such key.
     let same_key = format!("INSERT INTO idempotency VALUES ('{ada}', 'key', '', NULL, NULL, 0)");
+    // A first try would not look for what it may have done.
+    let first_try = Once {
+        is_first: true,
+        ..once("key", 1)
+    };
     let tries = [
         (Some(once("key", 1)), same_key.as_str()),
+        (Some(first_try), "SELECT * FROM idempotency FOR UPDATE"),
         (None, "SELECT * FROM feed FOR UPDATE"),
     ];
     for (key, hold) in tries {
-        let is_tried_again = key.is_some();
+        let is_tried_again = key.as_ref().is_some_and(|key| !key.is_first);
         other
             .batch_execute(&format!("BEGIN; {hold}"))
             .await

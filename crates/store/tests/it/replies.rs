@@ -4,7 +4,7 @@ use chat::contracts::{
 use chat::limits::REPLIES_QUEUED;
 use chat::types::{
     Event, FinishReason, Message, MessageRole, MessageView, NewMessage, NumberedEvent, Parent,
-    Reply, ReplyStatus, Timestamp, WhenBusy,
+    Reply, ReplyOptions, ReplyStatus, Timestamp, WhenBusy,
 };
 
 use crate::reply_samples::{
@@ -21,9 +21,10 @@ pub async fn a_reply_is_accepted_with_its_prompt_and_an_empty_message(store: &dy
     let made = session(store, &ada, "one", 1).await;
     let before = append_texts(store, &made, &["a"], 2).await;
     let new = new_reply(&made, "Why?", 3);
-    let Prompt::New { id: prompt_id, .. } = new.prompt.clone() else {
+    let Prompt::New(prompts) = &new.prompt else {
         panic!("it is a new one");
     };
+    let prompt_id = prompts[0].id.clone();
     let expected = Reply {
         id: new.id.clone(),
         session: made.id.clone(),
@@ -32,6 +33,8 @@ pub async fn a_reply_is_accepted_with_its_prompt_and_an_empty_message(store: &dy
         status: ReplyStatus::Queued,
         attempt: 0,
         model: model(),
+        options: ReplyOptions::default(),
+        hidden: false,
         usage: None,
         left_out: 0,
         error: None,
@@ -98,11 +101,10 @@ pub async fn a_prompt_follows_what_it_names(store: &dyn Store) {
         (Parent::Root, None),
     ] {
         let new = NewReply {
-            prompt: Prompt::New {
-                id: cuid(),
+            prompt: Prompt::New(vec![NewMessage {
                 parent,
-                content: says("Why?"),
-            },
+                ..new_message("Why?")
+            }]),
             ..new_reply(&made, "", 3)
         };
         let Begun::Done { reply, .. } = wish(store, new).await else {
@@ -160,15 +162,14 @@ pub async fn a_prompt_has_to_be_a_persons_message_of_the_session(store: &dyn Sto
     // What there is of a person's in another session is nothing to follow either.
     for parent in [&unfit[0], &unfit[3], &unfit[4]] {
         let new = NewReply {
-            prompt: Prompt::New {
-                id: cuid(),
+            prompt: Prompt::New(vec![NewMessage {
                 parent: Parent::Message(parent.clone()),
-                content: says("Why?"),
-            },
+                ..new_message("Why?")
+            }]),
             ..new_reply(&made, "", 3)
         };
         let refused = wish_once(store, new, once("k", 1)).await;
-        assert_eq!(refused.unwrap(), Begun::NoSuchParent);
+        assert_eq!(refused.unwrap(), Begun::NoSuchParent(0));
     }
     assert_eq!(look(store, &made).await, before);
 }

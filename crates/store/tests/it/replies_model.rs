@@ -10,7 +10,7 @@ use chat::limits::{LEASE, REPLIES_QUEUED, REPLY_ATTEMPTS};
 use chat::types::{
     Cuid, Delta, Ending, Event, FinishReason, MessageView, NumberedEvent, PageSize, Part, Reply,
     ReplyError, ReplyErrorKind, ReplyStatus, Session, SessionFilter, Timestamp, TokenUsage,
-    WhenBusy,
+    ToolCall, WhenBusy,
 };
 
 use crate::samples::{
@@ -46,9 +46,23 @@ impl Known {
             };
             match (parts.last_mut(), delta) {
                 (Some(Part::Text(text)), Delta::Text(more))
-                | (Some(Part::Reasoning(text)), Delta::Reasoning(more)) => text.push_str(more),
+                | (Some(Part::Reasoning(text)), Delta::Reasoning(more))
+                | (
+                    Some(Part::ToolCall(ToolCall {
+                        arguments: text, ..
+                    })),
+                    Delta::Arguments(more),
+                ) => {
+                    text.push_str(more);
+                }
                 (_, Delta::Text(text)) => parts.push(Part::Text(text.clone())),
                 (_, Delta::Reasoning(text)) => parts.push(Part::Reasoning(text.clone())),
+                (_, Delta::ToolCall { id, name }) => parts.push(Part::ToolCall(ToolCall {
+                    id: id.clone(),
+                    name: name.clone(),
+                    arguments: String::new(),
+                })),
+                (_, Delta::Arguments(_)) => panic!("the arguments of no call"),
             }
         }
         parts
@@ -96,13 +110,21 @@ impl World<'_> {
 
     fn deltas(&mut self) -> Vec<Delta> {
         let many = self.dice.below(4);
+        let mut is_calling = false;
         let deltas = (0..many).map(|_| {
             let piece = ["a", "é", "\u{1F9EF}", "\"\\", "a long piece "];
             let piece = piece[self.dice.below(piece.len())].to_owned();
-            match self.dice.below(3) {
+            let delta = match self.dice.below(5) {
                 0 => Delta::Reasoning(piece),
-                _ => Delta::Text(piece),
-            }
+                1 | 2 => Delta::Text(piece),
+                3 if is_calling => Delta::Arguments(piece),
+                _ => Delta::ToolCall {
+                    id: piece.clone(),
+                    name: piece,
+                },
+            };
+            is_calling = matches!(delta, Delta::ToolCall { .. } | Delta::Arguments(_));
+            delta
         });
         deltas.collect()
     }

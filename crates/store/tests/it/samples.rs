@@ -2,14 +2,14 @@ use std::sync::{Arc, LazyLock};
 
 use chat::contracts::{
     Admission, Append, Appended, Begun, Changed, Changes, Claim, Claimed, Deleted, Entropy, Finish,
-    Finished, Kept, NewReply, Prompt, Registered, Store, Work,
+    Finished, InSession, Kept, NewReply, Prompt, Registered, Store, Work,
 };
 use chat::types::{
     Account, Cuid, CuidMint, Delta, Email, Ending, Event, FinishReason, IdempotencyKey, Message,
-    MessageRole, MessageView, ModelName, NewAccount, NewMessage, NewSession, NewToken,
-    NumberedEvent, Once, Page, PageSize, Parent, Part, Precondition, Reply, ReplyStatus, Role,
-    Session, SessionChange, SessionKey, SessionKind, Timestamp, Title, TokenKind, TokenUsage,
-    WhenBusy,
+    MessageRole, MessageView, Metadata, ModelName, ModelOptions, NewAccount, NewMessage,
+    NewSession, NewToken, NumberedEvent, Once, Page, PageSize, Parent, Part, Precondition, Reply,
+    ReplyOptions, ReplyStatus, Role, Session, SessionChange, SessionKey, SessionKind,
+    SystemMessage, Timestamp, Title, TokenKind, TokenUsage, Tool, ToolChoice, ToolName, WhenBusy,
 };
 
 /// Counts instead of drawing: a test's identifiers differ, and that is all it needs.
@@ -38,6 +38,7 @@ pub fn once(key: &str, request: u8) -> Once {
     Once {
         key: IdempotencyKey::parse(key).unwrap(),
         request: [request; 32],
+        is_first: false,
     }
 }
 
@@ -67,6 +68,8 @@ pub fn new_session(owner: &Cuid, text: &str, at: i64) -> NewSession {
         title: title(text),
         named: true,
         kind: SessionKind::Text,
+        external_id: None,
+        metadata: Metadata::default(),
         created_at: Timestamp(at),
     }
 }
@@ -86,6 +89,33 @@ pub fn new_token(owner: &Cuid, kind: TokenKind) -> NewToken {
         created_at: Timestamp(1),
         expires_at: None,
         sealed: None,
+    }
+}
+
+pub fn metadata(key: &str, value: &str) -> Metadata {
+    Metadata::new([(key.into(), value.into())].into()).unwrap()
+}
+
+/// Something of everything that can be wanted of a reply.
+pub fn options() -> ReplyOptions {
+    let name = || ToolName::parse("look_up").unwrap();
+    ReplyOptions {
+        instructions: Some(SystemMessage::parse("Be \u{1F9EF}.").unwrap()),
+        metadata: metadata("k\"", "v"),
+        model: ModelOptions {
+            temperature: Some(0.7),
+            top_p: Some(1.0),
+            max_output_tokens: Some(u32::MAX),
+            tools: vec![Tool {
+                name: name(),
+                description: Some("Looks\nup.".into()),
+                parameters: Some(r#"{"type":"object"}"#.into()),
+                strict: None,
+            }],
+            tool_choice: Some(ToolChoice::Tool(name())),
+            parallel_tool_calls: Some(false),
+            further: Some(r#"{"seed":1}"#.into()),
+        },
     }
 }
 
@@ -209,15 +239,13 @@ pub fn new_reply(session: &Session, text: &str, at: i64) -> NewReply {
     NewReply {
         id: cuid(),
         owner: session.owner.clone(),
-        session: key(session),
-        prompt: Prompt::New {
-            id: cuid(),
-            parent: Parent::Head,
-            content: says(text),
-        },
+        session: InSession::Existing(key(session)),
+        prompt: Prompt::New(vec![new_message(text)]),
         message: cuid(),
         model: Some(model()),
         when_busy: WhenBusy::Queue,
+        options: ReplyOptions::default(),
+        hidden: false,
         created_at: Timestamp(at),
     }
 }
@@ -253,6 +281,16 @@ pub fn claim_of(session: &Session, work: &Work) -> Claim {
 
 pub fn text(text: &str) -> Delta {
     Delta::Text(text.into())
+}
+
+/// The deltas of a call of a tool, with those pieces of its arguments.
+pub fn call(id: &str, name: &str, arguments: &[&str]) -> Vec<Delta> {
+    let mut deltas = vec![Delta::ToolCall {
+        id: id.into(),
+        name: name.into(),
+    }];
+    deltas.extend(arguments.iter().map(|one| Delta::Arguments((*one).into())));
+    deltas
 }
 
 /// Deltas with their numbers, the first of which is `from`.

@@ -1,10 +1,11 @@
 use chat::contracts::{Changed, Deleted, Store};
 use chat::types::{
-    Cuid, NewSession, PageSize, Precondition, Session, SessionChange, SessionFilter, SessionKey,
-    SessionKind, SessionPosition, SessionStatus, SystemMessage, Timestamp,
+    Cuid, ExternalId, Metadata, NewSession, PageSize, Precondition, Session, SessionChange,
+    SessionFilter, SessionKey, SessionKind, SessionPosition, SessionStatus, SystemMessage,
+    Timestamp,
 };
 
-use crate::samples::{account, model, new_session, session, title};
+use crate::samples::{account, cursor, metadata, model, new_session, once, session, title};
 
 async fn find(store: &dyn Store, owner: &Cuid, number: i64) -> Option<Session> {
     let key = SessionKey::Number(number);
@@ -116,7 +117,15 @@ pub async fn a_change_touches_only_what_it_names(store: &dyn Store) {
             model: Some(Some(model())),
             ..SessionChange::default()
         },
+        SessionChange {
+            metadata: Some(metadata("k", "v\"")),
+            ..SessionChange::default()
+        },
         SessionChange::default(),
+        SessionChange {
+            metadata: Some(Metadata::default()),
+            ..SessionChange::default()
+        },
         SessionChange {
             model: Some(None),
             ..SessionChange::default()
@@ -129,6 +138,7 @@ pub async fn a_change_touches_only_what_it_names(store: &dyn Store) {
             .clone()
             .unwrap_or(expected.system_message);
         expected.status = change.status.unwrap_or(expected.status);
+        expected.metadata = change.metadata.clone().unwrap_or(expected.metadata);
         expected.model = change.model.clone().unwrap_or(expected.model);
         expected.version += 1;
         expected.updated_at = Timestamp(at);
@@ -355,4 +365,62 @@ pub async fn nobody_elses_session_is_named(store: &dyn Store) {
     assert_eq!(find(store, &ada, made.number).await, Some(made.clone()));
     assert_eq!(delete(store, &ada, made.number).await, Deleted::Done);
     assert!(!name(store, &ada, made.number, "gone", 5).await);
+}
+
+fn called(owner: &Cuid, id: &str) -> NewSession {
+    NewSession {
+        external_id: Some(ExternalId::parse(id).unwrap()),
+        metadata: metadata("k", id),
+        ..new_session(owner, id, 1)
+    }
+}
+
+async fn find_called(store: &dyn Store, owner: &Cuid, id: &str) -> Option<Session> {
+    let id = ExternalId::parse(id).unwrap();
+    store.session_called(owner, &id).await.unwrap()
+}
+
+pub async fn a_session_is_found_by_what_its_client_calls_it(store: &dyn Store) {
+    let ada = account(store, "a@x").await.id;
+    let bob = account(store, "b@x").await.id;
+    session(store, &ada, "without", 1).await;
+    for owner in [&ada, &bob] {
+        for id in ["x", "X", "\u{1F9EF}"] {
+            assert_eq!(find_called(store, owner, id).await, None);
+            let new = called(owner, id);
+            let made = store.create_session(new.clone(), None).await.unwrap();
+            assert_eq!((&made.id, &made.metadata), (&new.id, &new.metadata));
+            assert_eq!(made.external_id, new.external_id);
+            assert_eq!(find(store, owner, made.number).await.as_ref(), Some(&made));
+            assert_eq!(find_called(store, owner, id).await, Some(made));
+        }
+    }
+    assert_eq!(find_called(store, &ada, "y").await, None);
+}
+
+pub async fn who_makes_a_session_of_a_name_that_is_taken_gets_the_one_that_has_it(
+    store: &dyn Store,
+) {
+    let ada = account(store, "a@x").await.id;
+    let made = store.create_session(called(&ada, "x"), None).await.unwrap();
+    rename(store, &ada, made.number, "changed", 2).await;
+    let now = find(store, &ada, made.number).await.unwrap();
+    let last = cursor(store, &ada).await;
+    for once in [None, Some(once("k", 1)), Some(once("k", 1))] {
+        let again = store.create_session(called(&ada, "x"), once).await;
+        assert_eq!(again.unwrap(), now);
+    }
+    assert_eq!(cursor(store, &ada).await, last);
+    // Nothing was done, so the key is of use for another request.
+    let other = store.create_session(called(&ada, "y"), Some(once("k", 2)));
+    assert_eq!(other.await.unwrap().number, made.number + 1);
+}
+
+pub async fn a_name_is_free_again_when_its_session_is_gone(store: &dyn Store) {
+    let ada = account(store, "a@x").await.id;
+    let made = store.create_session(called(&ada, "x"), None).await.unwrap();
+    delete(store, &ada, made.number).await;
+    assert_eq!(find_called(store, &ada, "x").await, None);
+    let anew = store.create_session(called(&ada, "x"), None).await.unwrap();
+    assert_eq!(anew.number, made.number + 1);
 }

@@ -7,7 +7,9 @@ mod texts;
 use std::fs;
 use std::path::Path;
 
-use sqlparser::ast::{AlterTableOperation, ColumnOption, IndexColumn, Statement, TableConstraint};
+use sqlparser::ast::{
+    AlterTableOperation, ColumnOption, IndexColumn, RenameTableNameKind, Statement, TableConstraint,
+};
 use sqlparser::dialect::{PostgreSqlDialect, SQLiteDialect};
 use sqlparser::parser::{Parser, ParserError};
 
@@ -55,6 +57,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     (
         "WHERE title = 'New Chat'",
         "session",
+        "a migration is of all owners",
+    ),
+    (
+        "FROM message_before",
+        "message",
         "a migration is of all owners",
     ),
 ];
@@ -146,6 +153,8 @@ fn every_tenant_statement_carries_the_owners_key() {
             }
         }
         keyed.sort_unstable();
+        // One that was made anew is met again.
+        keyed.dedup();
         let mut tables = TENANTS.map(str::to_owned);
         tables.sort_unstable();
         if keyed != tables {
@@ -259,8 +268,17 @@ impl Findings {
                 )
             }
             Statement::AlterTable(alter) => {
-                // A column is added without a key, and nothing else is altered so far.
+                // A column is added without a key, a CHECK is replaced, or the table goes away.
                 let is_plain = |operation: &AlterTableOperation| match operation {
+                    AlterTableOperation::DropConstraint { name, .. } => {
+                        name.value.ends_with("_check")
+                    }
+                    AlterTableOperation::AddConstraint { constraint, .. } => {
+                        matches!(constraint, TableConstraint::Check(_))
+                    }
+                    AlterTableOperation::RenameTable {
+                        table_name: RenameTableNameKind::To(name) | RenameTableNameKind::As(name),
+                    } => !TENANTS.contains(&&*last(name)),
                     AlterTableOperation::AddColumn { column_def, .. } => {
                         column_def.options.iter().all(|option| {
                             !matches!(
@@ -314,7 +332,8 @@ fn is_sql(text: &str) -> bool {
 }
 
 fn parse(file: &str, text: &str) -> Result<Vec<Statement>, ParserError> {
-    if text.contains('{') {
+    // Without JSON that is a value.
+    if text.replace("'{}'", "''").contains('{') {
         return Err(ParserError::ParserError(
             "is put together at run time".to_owned(),
         ));

@@ -4,15 +4,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chat::contracts::{Changes, Claimed, Kept, Store};
+use chat::contracts::{Begun, Changes, Claimed, Kept, NewReply, Store};
 use chat::limits::IDEMPOTENCY_KEPT;
 use chat::types::{Cuid, SessionKey, Timestamp};
 use store::{CommitObserver, Database, Options, Purpose};
 use tempfile::TempDir;
 
+use crate::reply_samples::wish;
 use crate::samples::{
-    account, append_texts, begin, claim, claim_of, claim_work, events, find, key, new_session,
-    once, session, title, write,
+    account, append_texts, begin, claim, claim_of, claim_work, events, find, key, new_reply,
+    new_session, once, options, session, title, write,
 };
 
 #[derive(Default)]
@@ -29,7 +30,7 @@ pub async fn fresh() -> (Arc<dyn Store>, TempDir) {
     (open(folder.path(), Purpose::Serve).await.unwrap(), folder)
 }
 
-async fn open(folder: &Path, purpose: Purpose) -> Result<Arc<dyn Store>, String> {
+pub async fn open(folder: &Path, purpose: Purpose) -> Result<Arc<dyn Store>, String> {
     observed(folder, purpose, Arc::default()).await
 }
 
@@ -123,7 +124,13 @@ async fn a_server_that_starts_takes_over_what_the_last_one_was_writing() {
     let (store, folder) = fresh().await;
     let ada = account(&*store, "a@x").await.id;
     let made = session(&*store, &ada, "one", 1).await;
-    let begun = begin(&*store, &made, "first", 2).await;
+    let new = NewReply {
+        options: options(),
+        ..new_reply(&made, "first", 2)
+    };
+    let Begun::Done { reply: begun, .. } = wish(&*store, new).await else {
+        panic!("it was refused");
+    };
     let held = claim_of(&made, &claim_work(&*store, &made, 3).await);
     assert_eq!(write(&*store, &held, 2, &["half"], 4).await, Kept::Yes);
     // A command beside the server takes nothing from it.
@@ -138,6 +145,7 @@ async fn a_server_that_starts_takes_over_what_the_last_one_was_writing() {
     let work = claim_work(&*store, &made, 5).await;
     assert_eq!(write(&*store, &held, 5, &["more"], 5).await, Kept::Fenced);
     assert_eq!((&work.reply.id, work.reply.attempt), (&begun.id, 2));
+    assert_eq!(work.reply.options, options());
     let numbers = events(&*store, &ada, &begun.id, 0).await;
     assert!(numbers.iter().map(|event| event.number).eq(0..5));
 }
@@ -214,6 +222,8 @@ async fn sessions_of_the_first_schema_are_kept_and_those_without_a_name_get_one(
         assert_eq!((found.version, found.updated_at), (3, Timestamp(2)));
         assert_eq!(found.system_message.as_str(), "Be kind.");
         assert_eq!((&found.model, &found.head), (&None, &None));
+        assert_eq!(found.external_id, None);
+        assert!(found.metadata.pairs().is_empty());
         let renamed = store.name_session(ada.clone(), number, title("A name"), Timestamp(5));
         assert_eq!(renamed.await.unwrap(), !named);
         old.push(found);

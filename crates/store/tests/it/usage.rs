@@ -16,7 +16,14 @@ const ALWAYS: Span = Span {
 async fn note(store: &dyn Store, session: &Session, input: u64, output: u64, at: i64) {
     let owner = session.owner.clone();
     let usage = tokens(input, output);
-    let noted = store.note_usage(owner, session.number, cuid(), model(), usage, Timestamp(at));
+    let noted = store.note_usage(
+        owner,
+        Some(session.number),
+        cuid(),
+        model(),
+        usage,
+        Timestamp(at),
+    );
     noted.await.unwrap();
 }
 
@@ -149,4 +156,24 @@ pub async fn nobody_elses_use_is_counted(store: &dyn Store) {
     assert_eq!(report.sessions, [of(&hers, sum(2, 5, 50))]);
     let report = store.usage(&bob, ALWAYS).await.unwrap();
     assert_eq!((report.total, report.sessions), (sum(1, 2, 20), vec![]));
+}
+
+pub async fn what_belongs_to_no_session_is_in_the_sum(store: &dyn Store) {
+    let ada = account(store, "a@x").await.id;
+    let made = session(store, &ada, "one", 1).await;
+    note(store, &made, 1, 10, 5).await;
+    let noted = store.note_usage(
+        ada.clone(),
+        None,
+        cuid(),
+        model(),
+        tokens(2, 20),
+        Timestamp(6),
+    );
+    noted.await.unwrap();
+    let expected = UsageReport {
+        sessions: vec![of(&made, sum(1, 1, 10))],
+        total: sum(2, 3, 30),
+    };
+    assert_eq!(store.usage(&ada, ALWAYS).await.unwrap(), expected);
 }

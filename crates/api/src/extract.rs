@@ -6,20 +6,28 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, header};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::BytesMut;
 use chat::Chat;
 use chat::types::{
-    Cuid, Fingerprint, IdempotencyKey, Once, PageSize, Precondition, SessionKey, Version,
+    Cuid, ExternalId, Fingerprint, IdempotencyKey, Once, PageSize, Precondition, SessionKey,
+    Version,
 };
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use crate::cursor::Cursor;
+use crate::dialect::Dialect;
 use crate::fault::Fault;
 use crate::limits;
 
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// What is said about something that is no key.
+pub(crate) const NO_KEY: &str = "must be 1 to 255 visible ASCII characters";
+/// How often a client of OpenAI's has tried before.
+const RETRY_COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
 
 /// A change with a JSON body.
 pub(crate) struct Change<T> {
@@ -29,7 +37,7 @@ pub(crate) struct Change<T> {
 
 /// Under which terms a change is to happen. Taken alone by a change without a body.
 pub(crate) struct Terms {
-    /// From `Idempotency-Key`.
+    /// From `Idempotency-Key`, or from the count of tries of an SDK.
     pub(crate) once: Option<Once>,
     /// From `If-Match`.
     pub(crate) precondition: Precondition,
@@ -40,7 +48,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<Chat>> for Change<T> {
 
     async fn from_request(request: Request, _: &Arc<Chat>) -> Result<Self, Fault> {
         let (parts, body) = request.into_parts();
-        let bytes = read(body).await?;
+        let limit = Dialect::at(parts.uri.path()).body_bytes;
+        let bytes = read(body, limit).await?;
         Ok(Self {
             body: parse(&bytes)?,
             terms: terms(&parts, &bytes)?,
@@ -56,13 +65,13 @@ impl FromRequestParts<Arc<Chat>> for Terms {
     }
 }
 
-async fn read(body: Body) -> Result<Bytes, Fault> {
+async fn read(body: Body, limit: usize) -> Result<Bytes, Fault> {
     let mut chunks = body.into_data_stream();
     let mut bytes = BytesMut::new();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Fault::invalid("body", "could not be read to its end"))?;
-        if bytes.len() + chunk.len() > limits::BODY_BYTES {
-            return Err(Fault::TooLarge);
+        if bytes.len() + chunk.len() > limit {
+            return Err(Fault::TooLarge { limit });
         }
         bytes.extend_from_slice(&chunk);
     }
@@ -142,21 +151,42 @@ fn terms(parts: &Parts, body: &[u8]) -> Result<Terms, Fault> {
 
 fn once(parts: &Parts, body: &[u8]) -> Result<Option<Once>, Fault> {
     let Some(value) = parts.headers.get(IDEMPOTENCY_KEY) else {
-        return Ok(None);
+        return Ok(counted(parts, body));
     };
     let key = value.to_str().ok().and_then(IdempotencyKey::parse);
-    let key = key.ok_or_else(|| {
-        Fault::invalid(
-            "Idempotency-Key",
-            "must be 1 to 255 visible ASCII characters",
-        )
-    })?;
+    let key = key.ok_or_else(|| Fault::invalid("Idempotency-Key", NO_KEY))?;
     let request = fingerprint(parts, body);
     Ok(Some(Once {
         key,
         request,
         is_first: false,
     }))
+}
+
+/// What stands in for a key where a client counts its own tries: who asks for what.
+///
+/// Such a client asks for the same again without meaning the same: only a try after the first one
+/// looks for what was done.
+fn counted(parts: &Parts, body: &[u8]) -> Option<Once> {
+    let count = parts.headers.get(RETRY_COUNT)?.to_str().ok()?;
+    let count: u32 = count.parse().ok()?;
+    if !Dialect::at(parts.uri.path()).counts_tries {
+        return None;
+    }
+    let request = fingerprint(parts, body);
+    let token = parts.headers.get(header::AUTHORIZATION)?.as_bytes();
+    let digest = Sha256::new().chain_update(request).chain_update(token);
+    Some(Once {
+        key: hashed_key("sdk-", digest.finalize().into())?,
+        request,
+        is_first: count == 0,
+    })
+}
+
+/// A key that is made of a digest.
+pub(crate) fn hashed_key(prefix: &str, digest: [u8; 32]) -> Option<IdempotencyKey> {
+    let digest = URL_SAFE_NO_PAD.encode(digest);
+    IdempotencyKey::parse(&format!("{prefix}{digest}"))
 }
 
 fn fingerprint(parts: &Parts, body: &[u8]) -> Fingerprint {
@@ -211,6 +241,19 @@ impl FromRequestParts<Arc<Chat>> for SessionInPath {
     }
 }
 
+/// What a path calls a session: its CUID, or a name that its client gave it.
+pub(crate) struct NamedInPath(pub(crate) ExternalId);
+
+impl FromRequestParts<Arc<Chat>> for NamedInPath {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, chat: &Arc<Chat>) -> Result<Self, Fault> {
+        ExternalId::parse(&segment(parts, chat, "id").await?)
+            .map(Self)
+            .map_err(|error| Fault::invalid("id", error))
+    }
+}
+
 /// The reply that a path names, and its session.
 pub(crate) struct ReplyInPath(pub(crate) SessionKey, pub(crate) Cuid);
 
@@ -245,7 +288,11 @@ pub(crate) fn cuid(text: &str, field: &str) -> Result<Cuid, Fault> {
     Cuid::parse(text).map_err(|error| Fault::invalid(field, error))
 }
 
-async fn segment(parts: &mut Parts, chat: &Arc<Chat>, name: &str) -> Result<String, Fault> {
+pub(crate) async fn segment(
+    parts: &mut Parts,
+    chat: &Arc<Chat>,
+    name: &str,
+) -> Result<String, Fault> {
     let all = RawPathParams::from_request_parts(parts, chat)
         .await
         .map_err(|_| Fault::invalid(name, "is not UTF-8"))?;

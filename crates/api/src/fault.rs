@@ -21,7 +21,10 @@ pub(crate) enum Fault {
         reason: String,
     },
     /// The body has more bytes than are read.
-    TooLarge,
+    TooLarge {
+        /// How many are.
+        limit: usize,
+    },
     /// There is nothing at this path.
     UnknownPath,
     /// The path is known, with other methods.
@@ -42,7 +45,7 @@ impl Fault {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Invalid { .. } => StatusCode::BAD_REQUEST,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
@@ -96,10 +99,7 @@ impl Fault {
     pub(crate) fn message(&self) -> String {
         match self {
             Self::Invalid { field, reason } => format!("{field} {reason}"),
-            Self::TooLarge => format!(
-                "the body is larger than {} bytes",
-                crate::limits::BODY_BYTES
-            ),
+            Self::TooLarge { limit } => format!("the body is larger than {limit} bytes"),
             Self::UnknownPath => "there is nothing at this path".into(),
             Self::MethodNotAllowed => "this path does not take this method".into(),
             Self::TimedOut => "the request took too long".into(),

@@ -4,12 +4,13 @@
 //! dialect's route table → extractors (who asks, which session, what is wanted) → a handler → one
 //! verb of [`Chat`] → the dialect's own answer.
 //!
-//! - [`chat_sessions`] and [`v1`]: the dialects; each begins with its route table.
+//! - [`chat_sessions`], [`v1`], [`openai`] and [`ai_sdk`]: the dialects; each begins with its route table.
 //! - [`operating`] and [`pages`]: health, metrics, and what a browser is shown.
 //! - [`auth`] and [`extract`]: what handlers take. [`fault`]: what they refuse with.
 //! - [`tools`]: what replies are asked for with, checked for every dialect.
 //! - [`route`] and [`openapi`]: a route, and the document made of all of them.
 
+mod ai_sdk;
 mod answer;
 mod auth;
 mod chat_sessions;
@@ -21,6 +22,7 @@ mod leftover;
 mod limits;
 mod metrics;
 mod observe;
+mod openai;
 mod openapi;
 mod operating;
 mod pages;
@@ -37,7 +39,7 @@ use axum::Router;
 use axum::http::{Method, header};
 use chat::Chat;
 use tower_http::compression::CompressionLayer;
-use tower_http::cors::CorsLayer;
+use tower_http::cors::{AllowHeaders, CorsLayer};
 
 pub use axum::http::HeaderValue as Origin;
 pub use metrics::Metrics;
@@ -60,6 +62,8 @@ pub fn router(chat: Arc<Chat>, metrics: Arc<Metrics>, options: Options) -> Route
     let routes: Vec<Route> = chat_sessions::routes()
         .into_iter()
         .chain(v1::routes())
+        .chain(openai::routes())
+        .chain(ai_sdk::routes())
         .collect();
     let document = openapi::document(&routes);
     let router = routes
@@ -92,18 +96,13 @@ fn cors(origins: Vec<Origin>) -> CorsLayer {
             Method::PATCH,
             Method::DELETE,
         ])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            header::IF_MATCH,
-            extract::IDEMPOTENCY_KEY,
-            observe::REQUEST_ID,
-            sse::LAST_EVENT_ID,
-        ])
+        // SDKs send what they like, and what is not known is ignored.
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([
             header::ETAG,
             header::LOCATION,
             header::RETRY_AFTER,
             observe::REQUEST_ID,
+            dialect::SHOULD_RETRY,
         ])
 }

@@ -34,7 +34,7 @@ pub(crate) async fn observe(
 
     let (leftover, request) = Leftover::of(request);
     let run = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let mut response = match tokio::time::timeout(limits::REQUEST_TIME, run).await {
+    let mut response = match tokio::time::timeout(dialect.request_time, run).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => Fault::Chat(Error::Internal("a handler panicked".into())).into_response(),
         Err(_) => Fault::TimedOut.into_response(),

@@ -9,6 +9,7 @@ use chat::types::{InvalidCuid, InvalidPageSize, UnknownSessionKey};
 use serde_json::{Map, Value, json};
 
 use crate::dialect::Dialect;
+use crate::extract::NO_KEY;
 use crate::fault::Fault;
 use crate::operating;
 use crate::route::{Content, Route, Success};
@@ -46,6 +47,15 @@ pub(crate) fn document(routes: &[Route]) -> Bytes {
                 "name": "v1",
                 "description": "Accounts, tokens, sessions, messages and replies, in camelCase and one \
                                 envelope.",
+            },
+            {
+                "name": "openai",
+                "description": "The same sessions and replies as OpenAI's SDKs speak about them: \
+                                conversations, responses and chat completions.",
+            },
+            {
+                "name": "ai_sdk",
+                "description": "What Vercel's AI SDK speaks: UI message streams, and errors as plain text.",
             },
             { "name": "operating", "description": "For an operator's tools. They need no token." },
         ],
@@ -181,14 +191,15 @@ fn responses(route: &Route, dialect: &Dialect) -> Value {
                 // A schema would be one for each event, and they differ.
                 answer["content"]["text/event-stream"] = json!({ "example": example });
             }
+            Success::Nothing => {}
         }
     }
-    for status in errors(route) {
+    for status in errors(route, dialect) {
         let fault = Content {
             schema: (dialect.error_schema)(status),
-            example: match refusal(status, route) {
+            example: match refusal(status, route, dialect) {
                 Some(refusal) => (dialect.error)(refusal),
-                None => (dialect.error)(&sample(status, route)),
+                None => (dialect.error)(&sample(status, route, dialect)),
             },
         };
         let answer = json!({
@@ -230,13 +241,17 @@ fn header(description: &str) -> Value {
 }
 
 fn content(content: &Content) -> Value {
-    json!({ "application/json": { "schema": content.schema, "example": content.example } })
+    let kind = match &content.example {
+        Value::String(_) => "text/plain",
+        _ => "application/json",
+    };
+    json!({ kind: { "schema": content.schema, "example": content.example } })
 }
 
 /// What a route can answer besides its success.
-fn errors(route: &Route) -> BTreeSet<StatusCode> {
+fn errors(route: &Route, dialect: &Dialect) -> BTreeSet<StatusCode> {
     let mut errors: BTreeSet<_> = route.errors.iter().copied().collect();
-    errors.extend(route.refusals.iter().map(Fault::status));
+    errors.extend(route.refusals.iter().map(dialect.status));
     errors.extend([
         StatusCode::INTERNAL_SERVER_ERROR,
         StatusCode::SERVICE_UNAVAILABLE,
@@ -245,7 +260,7 @@ fn errors(route: &Route) -> BTreeSet<StatusCode> {
         errors.insert(StatusCode::UNAUTHORIZED);
     }
     if !route.ids.is_empty() {
-        errors.extend([StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND]);
+        errors.extend([dialect.malformed_id, StatusCode::NOT_FOUND]);
     }
     if route.query.is_some() {
         errors.insert(StatusCode::BAD_REQUEST);
@@ -267,15 +282,15 @@ fn errors(route: &Route) -> BTreeSet<StatusCode> {
 }
 
 /// A refusal of the route's own that has that status.
-fn refusal(status: StatusCode, route: &Route) -> Option<&Fault> {
+fn refusal<'a>(status: StatusCode, route: &'a Route, dialect: &Dialect) -> Option<&'a Fault> {
     let mut own = route.refusals.iter();
-    own.find(|refusal| refusal.status() == status)
+    own.find(|refusal| (dialect.status)(refusal) == status)
 }
 
 /// A fault that has that status on any route like this.
-fn sample(status: StatusCode, route: &Route) -> Fault {
+fn sample(status: StatusCode, route: &Route, dialect: &Dialect) -> Fault {
     match status {
-        StatusCode::BAD_REQUEST if !route.ids.is_empty() => {
+        StatusCode::BAD_REQUEST if !route.ids.is_empty() && dialect.malformed_id == status => {
             if route.path.contains("/tokens/") {
                 Fault::invalid("id", InvalidCuid)
             } else {
@@ -291,6 +306,12 @@ fn sample(status: StatusCode, route: &Route) -> Fault {
         StatusCode::BAD_REQUEST if has_parameter(route, "from") => {
             Fault::invalid("from", time::NO_TIME)
         }
+        StatusCode::BAD_REQUEST if has_parameter(route, "starting_after") => {
+            Fault::invalid("starting_after", "needs stream")
+        }
+        StatusCode::BAD_REQUEST if route.body.is_none() => {
+            Fault::invalid("Idempotency-Key", NO_KEY)
+        }
         StatusCode::BAD_REQUEST => Fault::invalid(
             "body",
             "is not JSON: EOF while parsing a value at line 1 column 0",
@@ -301,7 +322,9 @@ fn sample(status: StatusCode, route: &Route) -> Fault {
         StatusCode::NOT_FOUND => Fault::Chat(Error::NotFound),
         StatusCode::CONFLICT => Fault::Chat(Error::StillRunning),
         StatusCode::PRECONDITION_FAILED => Fault::Chat(Error::PreconditionFailed),
-        StatusCode::PAYLOAD_TOO_LARGE => Fault::TooLarge,
+        StatusCode::PAYLOAD_TOO_LARGE => Fault::TooLarge {
+            limit: dialect.body_bytes,
+        },
         StatusCode::UNPROCESSABLE_ENTITY => Fault::Chat(Error::KeyReused),
         StatusCode::TOO_MANY_REQUESTS => Fault::Chat(Error::TooManyFailures {
             retry_after: std::time::Duration::from_secs(5),

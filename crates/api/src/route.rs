@@ -44,6 +44,8 @@ pub(crate) enum Success {
     Json(Content),
     /// An event stream that begins like this.
     Events(&'static str),
+    /// None.
+    Nothing,
 }
 
 /// JSON that goes in or out.
@@ -200,6 +202,13 @@ impl Route {
     pub(crate) fn streams(mut self, example: &'static str) -> Self {
         self.success
             .push((StatusCode::OK, Success::Events(example)));
+        self
+    }
+
+    /// Answers, perhaps only at times, with nothing but the status.
+    pub(crate) fn answers_nothing(mut self) -> Self {
+        self.success
+            .push((StatusCode::NO_CONTENT, Success::Nothing));
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use axum::BoxError;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -13,11 +14,18 @@ use crate::limits;
 
 /// What is said about something that is no number of an event.
 pub(crate) const NO_NUMBER: &str = "is not the number of an event";
-pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// An answer that goes on as long as there are events; a comment keeps a silent one alive.
 pub(crate) fn answer(
     events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static,
+) -> Response {
+    breakable(events)
+}
+
+/// As [`answer`]; an error breaks the connection, so that the client knows that there would be more.
+pub(crate) fn breakable<E: Into<BoxError> + 'static>(
+    events: impl Stream<Item = Result<Event, E>> + Send + 'static,
 ) -> Response {
     let ping = KeepAlive::new().interval(limits::PING_EVERY).text("ping");
     let mut response = Sse::new(events).keep_alive(ping).into_response();
@@ -30,12 +38,20 @@ pub(crate) fn answer(
 
 /// An event: its number, its kind and its JSON.
 pub(crate) fn event(id: i64, kind: &str, data: &impl Serialize) -> Event {
-    let event = Event::default().id(id.to_string()).event(kind);
+    with(Event::default().id(id.to_string()).event(kind), data)
+}
+
+/// An event that is nothing but its JSON.
+pub(crate) fn data(data: &impl Serialize) -> Event {
+    with(Event::default(), data)
+}
+
+fn with(event: Event, data: &impl Serialize) -> Event {
     // What fails here is a mistake of ours; a client then sees an event without data.
     match serde_json::to_string(data) {
         Ok(json) => event.data(json),
         Err(error) => {
-            tracing::error!(%error, kind, "an event can't be written as JSON");
+            tracing::error!(%error, "an event can't be written as JSON");
             event
         }
     }

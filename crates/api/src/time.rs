@@ -34,6 +34,11 @@ impl JsonSchema for Time {
     }
 }
 
+/// A time in whole seconds since 1970.
+pub(crate) fn seconds(time: Timestamp) -> i64 {
+    time.0.div_euclid(1_000)
+}
+
 /// What is said about something that is no time.
 pub(crate) const NO_TIME: &str = "is not a time in RFC 3339, such as 2030-01-01T00:00:00Z";
 

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Mutex;
 
 use crate::error::Error;
@@ -6,9 +6,10 @@ use crate::limits;
 use crate::lock::lock;
 use crate::types::Once;
 
-/// The idempotency keys of requests that are running: a second request with one is told so.
+/// The idempotency keys of requests that are running, and how many run with each: a second request with
+/// one is told so, unless it is a first try like the one that runs.
 #[derive(Default)]
-pub(crate) struct Running(Mutex<HashSet<String>>);
+pub(crate) struct Running(Mutex<HashMap<String, usize>>);
 
 /// Keeps a key in use until it is dropped.
 pub(crate) struct Guard<'a> {
@@ -31,9 +32,10 @@ impl Running {
         if keys.len() >= limits::IDEMPOTENCY_RUNNING {
             return Err(Error::Busy);
         }
-        if !keys.insert(key.clone()) {
+        if keys.contains_key(&key) && !once.is_first {
             return Err(Error::StillRunning);
         }
+        *keys.entry(key.clone()).or_default() += 1;
         Ok(Guard {
             running: self,
             key: Some(key),
@@ -43,8 +45,13 @@ impl Running {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        if let Some(key) = &self.key {
-            lock(&self.running.0).remove(key);
+        let Some(key) = &self.key else { return };
+        let mut keys = lock(&self.running.0);
+        match keys.get_mut(key) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => {
+                keys.remove(key);
+            }
         }
     }
 }
@@ -72,6 +79,22 @@ mod tests {
         assert!(running.begin("ada", Some(&once("other"))).is_ok());
         assert!(running.begin("ada", None).is_ok());
         drop(first);
+        assert!(running.begin("ada", Some(&once("k"))).is_ok());
+    }
+
+    #[test]
+    fn first_tries_that_are_alike_run_beside_each_other_and_a_retry_waits_for_all() {
+        let running = Running::default();
+        let first = Once {
+            is_first: true,
+            ..once("k")
+        };
+        let one = running.begin("ada", Some(&first)).unwrap();
+        let other = running.begin("ada", Some(&first)).unwrap();
+        drop(one);
+        let retry = running.begin("ada", Some(&once("k")));
+        assert!(matches!(retry, Err(Error::StillRunning)));
+        drop(other);
         assert!(running.begin("ada", Some(&once("k"))).is_ok());
     }
 }

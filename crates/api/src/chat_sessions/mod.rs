@@ -9,12 +9,8 @@ use crate::dialect::Dialect;
 use crate::route::{Route, delete, get, post, put};
 use sessions::{Listed, NewSession, Removed, SessionChange, SessionId, SessionQuery, Shown};
 
-pub(crate) const DIALECT: Dialect = Dialect {
-    name: "chat_sessions",
-    security: "token",
-    error: error::body,
-    error_schema: error::schema,
-};
+pub(crate) const DIALECT: Dialect =
+    Dialect::plain("chat_sessions", "token", error::body, error::schema);
 
 #[rustfmt::skip]
 pub(crate) fn routes() -> Vec<Route> {

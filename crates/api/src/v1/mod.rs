@@ -31,12 +31,7 @@ use new_reply::NewReply;
 use replies::{BeginQuery, EventQuery, Replies, Reply, ReplyId};
 use tokens::{FreshToken, NewToken, TokenId, Tokens};
 
-pub(crate) const DIALECT: Dialect = Dialect {
-    name: "v1",
-    security: "bearer",
-    error: error::body,
-    error_schema: error::schema,
-};
+pub(crate) const DIALECT: Dialect = Dialect::plain("v1", "bearer", error::body, error::schema);
 
 #[rustfmt::skip]
 pub(crate) fn routes() -> Vec<Route> {

@@ -8,6 +8,8 @@ use crate::server::Server;
 
 /// In everything of the victim's that a stranger must never see.
 const CANARY: &str = "canary7f3a9";
+/// A CUID that nothing has.
+const MISSING: &str = "clqb6q2rl0003v3k8b2g8n5xd";
 
 /// Somebody whose things others try to get at.
 struct Victim {
@@ -17,6 +19,7 @@ struct Victim {
     token: String,
     /// For a path's `{rid}`.
     reply: String,
+    message: String,
     /// No byte of these is for others.
     secrets: Vec<String>,
 }
@@ -47,13 +50,14 @@ async fn victim(server: &Server) -> Victim {
         token.clone(),
         me,
         reply.clone(),
-        message,
+        message.clone(),
     ];
     Victim {
         number,
         cuid,
         token,
         reply,
+        message,
         secrets,
     }
 }
@@ -79,12 +83,35 @@ impl Operation {
         self.description.get("security").is_some()
     }
 
-    fn of_tokens(&self) -> bool {
-        self.path.starts_with("/api/v1/auth/tokens/")
+    /// What the victim's things are called in the path.
+    fn ids(&self, victim: &Victim) -> Vec<String> {
+        let Victim {
+            number,
+            cuid,
+            token,
+            reply,
+            ..
+        } = victim;
+        if !self.has_id() {
+            vec!["-".into()]
+        } else if self.path.starts_with("/api/v1/auth/tokens/") {
+            vec![token.clone()]
+        } else if self.path.starts_with("/v1/conversations/") {
+            vec![format!("conv_{cuid}")]
+        } else if self.path.starts_with("/v1/responses/") {
+            vec![format!("resp_{reply}")]
+        } else {
+            vec![number.clone(), cuid.clone()]
+        }
     }
 
-    async fn call(&self, client: &Client, id: &str, reply: &str) -> Answer {
-        let path = self.path.replace("{id}", id).replace("{rid}", reply);
+    async fn call(&self, client: &Client, id: &str, victim: &Victim) -> Answer {
+        let within = if self.path.contains("/items/") {
+            format!("msg_{}", victim.message)
+        } else {
+            victim.reply.clone()
+        };
+        let path = self.path.replace("{id}", id).replace("{rid}", &within);
         let request = client.request(&self.method, &path);
         let mut body = self.body().clone();
         if let Some(chat) = body.get_mut("chatId") {
@@ -117,7 +144,7 @@ pub async fn document(server: &Server) -> Value {
 async fn operations(server: &Server) -> Vec<Operation> {
     let document = document(server).await;
     let paths = document["paths"].as_object().unwrap().iter();
-    let paths = paths.filter(|(path, _)| path.starts_with("/api/"));
+    let paths = paths.filter(|(path, _)| path.starts_with("/api/") || path.starts_with("/v1/"));
     paths
         .flat_map(|(path, methods)| {
             let methods = methods.as_object().unwrap().iter();
@@ -171,16 +198,12 @@ async fn nobody_gets_at_anything_of_anybody_else() {
     let (mut routes, mut probes) = (0, 0);
     for operation in operations(&server).await {
         routes += 1;
-        let ids = match (operation.has_id(), operation.of_tokens()) {
-            (false, _) => vec!["-"],
-            (true, true) => vec![victim.token.as_str()],
-            (true, false) => vec![victim.number.as_str(), victim.cuid.as_str()],
-        };
-        for id in ids {
+        for id in operation.ids(&victim) {
+            let id = id.as_str();
             let name = format!("{} {} {id}", operation.method, operation.path);
             for (who, client) in &shut_out {
                 if operation.needs_token() {
-                    let refused = operation.call(client, id, &victim.reply).await;
+                    let refused = operation.call(client, id, &victim).await;
                     assert_eq!(refused.status, 401, "{name} with {who}");
                     assert_eq!(&refused.body, operation.example(401), "{name} with {who}");
                     clean(&refused, &victim, &name);
@@ -190,16 +213,16 @@ async fn nobody_gets_at_anything_of_anybody_else() {
             // Each time with a token of its own, since one of the routes revokes it.
             let made = other.post("/api/v1/auth/tokens", json!({})).await;
             let client = other.with_token(made.body["data"]["token"].as_str().unwrap());
-            let answer = operation.call(&client, id, &victim.reply).await;
+            let answer = operation.call(&client, id, &victim).await;
             clean(&answer, &victim, &name);
             probes += 1;
             if operation.has_id() {
-                let missing = if id.starts_with('c') {
-                    "clqb6q2rl0003v3k8b2g8n5xd"
-                } else {
-                    "987"
+                let missing = match id.split_once('_') {
+                    Some((prefix, _)) => format!("{prefix}_{MISSING}"),
+                    None if id.starts_with('c') => MISSING.into(),
+                    None => "987".into(),
                 };
-                let missing = operation.call(&other, missing, &victim.reply).await;
+                let missing = operation.call(&other, &missing, &victim).await;
                 assert_eq!(
                     (answer.status, &answer.text),
                     (404, &missing.text),
@@ -212,7 +235,7 @@ async fn nobody_gets_at_anything_of_anybody_else() {
     }
     println!("routes={routes} probes={probes} leaks=0");
     assert!(
-        routes >= 31 && probes > 350,
+        routes >= 48 && probes > 500,
         "routes={routes} probes={probes}"
     );
 

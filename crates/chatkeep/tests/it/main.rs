@@ -10,7 +10,11 @@ mod server;
 mod sse;
 mod talk;
 
+mod api_ai_chat;
 mod api_chat_sessions;
+mod api_openai_completions;
+mod api_openai_conversations;
+mod api_openai_responses;
 mod api_v1_auth;
 mod api_v1_chat;
 mod api_v1_events;

@@ -40,6 +40,23 @@ const TOUR: &[(&str, &str)] = &[
     ("put", "/api/contacts/{id}"),
     ("delete", "/api/chat_sessions/{id}"),
     ("delete", "/api/chat_session/{id}"),
+    ("get", "/v1/models"),
+    ("get", "/v1/models/{id}"),
+    ("post", "/v1/conversations"),
+    ("get", "/v1/conversations/{id}"),
+    ("post", "/v1/conversations/{id}"),
+    ("get", "/v1/conversations"),
+    ("get", "/v1/conversations/{id}/items"),
+    ("post", "/v1/conversations/{id}/items"),
+    ("get", "/v1/conversations/{id}/items/{rid}"),
+    ("delete", "/v1/conversations/{id}/items/{rid}"),
+    ("delete", "/v1/conversations/{id}"),
+    ("post", "/v1/responses"),
+    ("get", "/v1/responses/{id}"),
+    ("get", "/v1/responses/{id}/input_items"),
+    ("post", "/v1/responses/{id}/cancel"),
+    ("delete", "/v1/responses/{id}"),
+    ("post", "/v1/chat/completions"),
     ("post", "/api/v1/auth/logout"),
 ];
 
@@ -54,7 +71,7 @@ async fn every_example_is_what_the_server_answers() {
         .as_object()
         .unwrap()
         .iter()
-        .filter(|(path, _)| path.starts_with("/api/"))
+        .filter(|(path, _)| path.starts_with("/api/") || path.starts_with("/v1/"))
         .flat_map(|(path, methods)| {
             methods
                 .as_object()
@@ -81,6 +98,8 @@ async fn every_example_is_what_the_server_answers() {
         let body = &body;
         if (method, path) == NEEDS_ANOTHER {
             id = client.session("another").await.0;
+        } else if path == "/v1/models/{id}" {
+            id = "demo".into();
         }
         let known = path.replace("{rid}", &reply);
         compared += errors(&client, method, &known, operation, body, &id).await;
@@ -109,7 +128,11 @@ async fn every_example_is_what_the_server_answers() {
             assert_ne!(answer.header(header), "", "{method} {path}: {header}");
         }
 
-        let data = &answer.body["data"];
+        let data = if path.starts_with("/api/") {
+            &answer.body["data"]
+        } else {
+            &answer.body
+        };
         if path.ends_with("/login") {
             client = client.with_token(data["token"].as_str().unwrap());
             use_a_key_up(&client).await;
@@ -120,6 +143,8 @@ async fn every_example_is_what_the_server_answers() {
             compared += 1;
         } else if path.ends_with("/replies") && method == "post" {
             reply = data["id"].as_str().unwrap().into();
+        } else if (method, path) == ("post", "/v1/conversations/{id}/items") {
+            reply = data["last_id"].as_str().unwrap().into();
         } else if method == "post" && data.get("id").is_some() && !path.ends_with("/stop") {
             id = data["id"]
                 .as_str()
@@ -187,7 +212,21 @@ async fn errors(
     let mut compared = 0;
     for (status, response) in responses {
         let stranger = client.with_token("");
+        let is_openai = path.starts_with("/v1/");
         let answer = match (status.as_str(), path.contains("{id}")) {
+            ("400", true) if is_openai && method == "get" => {
+                let wrong = wrong_query(operation);
+                call(client, method, &format!("{known}?{wrong}"), body).await
+            }
+            ("400", true) if is_openai => {
+                let request = client.request(&method.to_uppercase(), &known);
+                send(if body.is_null() {
+                    request.header("Idempotency-Key", "")
+                } else {
+                    request
+                })
+                .await
+            }
             ("400", true) => call(client, method, &path.replace("{id}", "x"), body).await,
             ("400", false) if method == "get" => {
                 let wrong = wrong_query(operation);
@@ -204,6 +243,10 @@ async fn errors(
                 let mut body = body.clone();
                 if let Some(chat) = body.get_mut("chatId") {
                     *chat = json!(missing);
+                } else if path == "/v1/responses" {
+                    body["conversation"] = json!(missing);
+                } else if path == "/v1/chat/completions" {
+                    body["model"] = json!(missing);
                 }
                 call(client, method, &path.replace("{id}", missing), &body).await
             }
@@ -211,8 +254,9 @@ async fn errors(
                 let request = client.request(&method.to_uppercase(), &known);
                 send(request.header("If-Match", "\"999\"").json(body)).await
             }
-            // Registration knows its keys per e-mail address, and this one has used none.
-            ("422", _) if !path.ends_with("/register") => {
+            // Registration knows its keys per e-mail address, and this one has used none; an answer
+            // that is not kept knows its own alone.
+            ("422", _) if !path.ends_with("/register") && !path.ends_with("/completions") => {
                 let request = client.request(&method.to_uppercase(), &known);
                 let request = request.header("Idempotency-Key", USED_KEY);
                 send(if body.is_null() {
@@ -222,7 +266,10 @@ async fn errors(
                 })
                 .await
             }
-            ("413", _) => call(client, method, &known, &json!("x".repeat(1 << 20))).await,
+            ("413", _) => {
+                let bytes = if is_openai { 8 << 20 } else { 1 << 20 };
+                call(client, method, &known, &json!("x".repeat(bytes))).await
+            }
             _ => continue,
         };
         assert_eq!(
@@ -245,6 +292,8 @@ fn wrong_query(operation: &Value) -> &'static str {
         "limit=0"
     } else if has("after") {
         "after=x"
+    } else if has("starting_after") {
+        "starting_after=1"
     } else {
         "from=x"
     }
@@ -281,6 +330,13 @@ fn without_chance(value: &Value) -> Value {
             .map(|(name, value)| match (name.as_str(), value) {
                 ("id", Value::Number(_)) => (name.clone(), json!("a number")),
                 ("response", _) => (name.clone(), json!("an answer")),
+                ("text" | "content", Value::String(text)) if is_answer(text) => {
+                    (name.clone(), json!("an answer"))
+                }
+                ("usage", Value::Object(_)) => (name.clone(), json!("tokens")),
+                ("created" | "created_at" | "updated_at" | "completed_at", Value::Number(_)) => {
+                    (name.clone(), json!("a time"))
+                }
                 _ => (name.clone(), without_chance(value)),
             })
             .collect(),
@@ -290,7 +346,16 @@ fn without_chance(value: &Value) -> Value {
     }
 }
 
+/// Whether that is what the demo says, or stands for it.
+fn is_answer(text: &str) -> bool {
+    text.starts_with("This is the demo model.") || text == "A monad is …"
+}
+
 fn kind(text: &str) -> Option<&'static str> {
+    let bare = text.split_once(['_', '-']).map(|(_, rest)| rest);
+    if bare.is_some_and(|bare| kind(bare) == Some("a CUID")) {
+        return Some("a CUID with a prefix");
+    }
     let base36 = |c: char| c.is_ascii_digit() || c.is_ascii_lowercase();
     if text.starts_with("ck_") && text.len() == 81 {
         Some("a token")

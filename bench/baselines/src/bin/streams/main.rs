@@ -1,10 +1,12 @@
-//! The load of `bench/replies` and `bench/cluster`, and the provider behind it: one process, so that a token's text can
-//! tell when it was written and whoever reads it knows how old it is.
+//! The load of `bench/replies` and `bench/cluster`, and the provider behind it: one process, so that a
+//! token's text can tell when it was written and whoever reads it knows how old it is.
 //!
 //! `streams PROVIDER_PORT` and
 //!
 //! - `direct REPLIES TOKENS`: replies read from the provider itself;
 //! - `chatkeep ADDRESS TOKEN FIRST_SESSION REPLIES TOKENS`: one reply in each session from that one on;
+//! - `responses|completions|kept-completions ADDRESS TOKEN REPLIES TOKENS`: the same, as OpenAI's clients
+//!   ask for it;
 //! - `watch ADDRESS TOKEN FIRST_SESSION SESSIONS REPLIES_EACH WATCHERS`: many who watch replies that
 //!   stall; before it opens and before it closes the streams it waits for a line of its input;
 //! - `idle ADDRESS PATH CONNECTIONS`: connections that are kept open after one request, until a line;
@@ -55,6 +57,16 @@ async fn main() -> Result<()> {
             let source = reply::Source::Chatkeep(server, first.parse()?);
             reply::measure(source, replies.parse()?, tokens.parse()?).await
         }
+        [
+            call @ ("responses" | "completions" | "kept-completions"),
+            address,
+            token,
+            replies,
+            tokens,
+        ] => {
+            let source = reply::Source::OpenAi(Server::new(address, token), call_of(call));
+            reply::measure(source, replies.parse()?, tokens.parse()?).await
+        }
         ["watch", address, token, first, sessions, each, watchers] => {
             let first: usize = first.parse()?;
             let sessions = first..first + sessions.parse::<usize>()?;
@@ -103,6 +115,14 @@ async fn main() -> Result<()> {
             get(Server::new(address, token), times.parse()?, paths).await
         }
         _ => Err(USAGE.into()),
+    }
+}
+
+fn call_of(name: &str) -> reply::Call {
+    match name {
+        "responses" => reply::Call::Responses,
+        "kept-completions" => reply::Call::KeptCompletions,
+        _ => reply::Call::Completions,
     }
 }
 

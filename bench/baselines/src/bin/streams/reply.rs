@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::client::{Http, Server, Tokens, header, request};
+use crate::client::{Http, Server, Tokens, find, header, request};
 use crate::{Result, now, provider, quantile};
 
 /// The replies begin one after the other within this time: it is about many that run, and not about
@@ -19,8 +19,21 @@ pub enum Source {
     Provider(String),
     /// A server, and the first of the sessions in which it is asked.
     Chatkeep(Server, usize),
+    /// A server that is spoken to as OpenAI's clients do.
+    OpenAi(Server, Call),
     /// Two nodes: who asks the first one watches at the second one.
     Nodes(Nodes),
+}
+
+/// What one of OpenAI's clients calls.
+#[derive(Clone, Copy)]
+pub enum Call {
+    /// The Responses API: each reply is kept in a session of its own.
+    Responses,
+    /// Chat completions, which are not kept.
+    Completions,
+    /// Chat completions with `store`: each is kept in a session of its own.
+    KeptCompletions,
 }
 
 pub struct Nodes {
@@ -89,6 +102,7 @@ impl Source {
                 let body = format!(r#"{{"prompt":"{prompt}","stream":true}}"#);
                 (&server.address, server.request("POST", &path, &body))
             }
+            Self::OpenAi(server, call) => (&server.address, call.request(server, &prompt)),
             Self::Nodes(nodes) => (&nodes.watched, nodes.begin(number, &prompt).await?),
         };
         let mut http = Http::connect(address).await?;
@@ -97,10 +111,12 @@ impl Source {
         Ok((http, start))
     }
 
-    /// How a line with text begins, and the line of a good end.
+    /// What stands before the text in a line that has some, and the line of a good end.
     fn marks(&self) -> (&'static str, &'static str) {
         match self {
             Self::Provider(_) => (provider::BEFORE_TOKEN, provider::DONE),
+            Self::OpenAi(_, Call::Responses) => (r#""delta":""#, "event: response.completed"),
+            Self::OpenAi(..) => (r#""content":""#, provider::DONE),
             Self::Chatkeep(..) | Self::Nodes(_) => (
                 r#"data: {"text":""#,
                 r#"data: {"status":"done","reason":"stop"}"#,
@@ -122,7 +138,7 @@ impl Source {
                     if line == end.as_bytes() {
                         return Ok(Some(()));
                     }
-                    let Some(text) = line.strip_prefix(before_text.as_bytes()) else {
+                    let Some(text) = behind(line, before_text.as_bytes()) else {
                         return Ok(None);
                     };
                     let arrived = *arrived.get_or_insert_with(now);
@@ -150,6 +166,30 @@ impl Source {
             }),
             _ => Err(format!("{} of {tokens} tokens", ages.len()).into()),
         }
+    }
+}
+
+fn behind<'a>(line: &'a [u8], mark: &[u8]) -> Option<&'a [u8]> {
+    let at_the_beginning = line.strip_prefix(mark);
+    at_the_beginning.or_else(|| find(line, mark).map(|at| &line[at + mark.len()..]))
+}
+
+impl Call {
+    fn request(self, server: &Server, prompt: &str) -> String {
+        let store = matches!(self, Self::KeptCompletions);
+        let (path, body) = match self {
+            Self::Responses => (
+                "/v1/responses",
+                format!(r#"{{"model":"bench","input":"{prompt}","stream":true}}"#),
+            ),
+            Self::Completions | Self::KeptCompletions => (
+                "/v1/chat/completions",
+                format!(
+                    r#"{{"model":"bench","messages":[{{"role":"user","content":"{prompt}"}}],"stream":true,"store":{store}}}"#
+                ),
+            ),
+        };
+        server.request("POST", path, &body)
     }
 }
 

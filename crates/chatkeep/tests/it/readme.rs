@@ -19,7 +19,7 @@ async fn the_curls_of_the_readme_work_when_pasted() {
         "set -eu; curl() {{ command curl --silent --show-error --fail-with-body \"$@\"; }}\n{}",
         curls().join("\n")
     );
-    assert_eq!(script.matches("127.0.0.1:8642").count(), 9);
+    assert_eq!(script.matches("127.0.0.1:8642").count(), 10);
     let output = Command::new("bash")
         .args(["-c", &script.replace("http://127.0.0.1:8642", &server.base)])
         .output()
@@ -32,6 +32,8 @@ async fn the_curls_of_the_readme_work_when_pasted() {
     );
     assert!(text.contains("Words in it: 4."), "{text}");
     assert_eq!(text.matches("event: finished").count(), 2, "{text}");
+    let completed = text.matches("event: response.completed").count();
+    assert_eq!(completed, 1, "{text}");
     assert!(
         text.contains(r#"{"data":{"id":1,"title":"Holiday plans for May""#),
         "{text}"

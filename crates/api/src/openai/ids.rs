@@ -114,6 +114,12 @@ impl ItemId {
         };
         (id.to_string() == text).then_some(id)
     }
+
+    /// The same item, as it is called in its conversation.
+    #[must_use]
+    pub(super) fn kept(self) -> Self {
+        Self { attempt: 1, ..self }
+    }
 }
 
 impl fmt::Display for ItemId {
@@ -184,13 +190,13 @@ pub(super) struct ConversationId(#[schemars(regex(pattern = "^conv_c[0-9a-z]{7,3
 #[expect(dead_code, reason = "only its schema is used")]
 pub(super) struct ResponseId(#[schemars(regex(pattern = "^resp_c[0-9a-z]{7,31}$"))] String);
 
+/// What [`ItemId::parse`] reads, as a pattern.
+pub(super) const ITEM: &str = "^(msg|fc|fco|rs)_c[0-9a-z]{7,31}(_[1-9][0-9]{0,8})?(_r[2-9])?$";
+
 /// The identifier of an item.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
-pub(super) struct ItemIdText(
-    #[schemars(regex(pattern = "^(msg|fc|fco|rs)_c[0-9a-z]{7,31}(_[1-9][0-9]{0,8})?(_r[2-9])?$"))]
-    String,
-);
+pub(super) struct ItemIdText(#[schemars(regex(pattern = ITEM))] String);
 
 #[cfg(test)]
 mod tests {

@@ -41,8 +41,10 @@ impl Client {
         let method: Method = method.parse().unwrap();
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.token {
-            Some(token) if path.starts_with("/api/v1") => request.bearer_auth(token),
-            Some(token) => request.header("Authorization", token),
+            Some(token) if path.starts_with("/api/") && !path.starts_with("/api/v1") => {
+                request.header("Authorization", token)
+            }
+            Some(token) => request.bearer_auth(token),
             None => request,
         }
     }

@@ -58,6 +58,8 @@ pub struct Call {
 struct Script {
     /// `tokens`: how many it says.
     tokens: usize,
+    /// `say`: what it says instead.
+    say: Option<String>,
     /// `reasoning`: how many it thinks before.
     reasoning: usize,
     /// `calls`: how many tools it calls after that: those of the request in turn, or `look_up`.
@@ -95,6 +97,7 @@ impl Script {
         let end = if calls == 0 { "stop" } else { "tool_calls" };
         Self {
             tokens: number("tokens").unwrap_or(5),
+            say: words.get("say").map(|said| (*said).to_owned()),
             reasoning: number("reasoning").unwrap_or(0),
             calls,
             arguments: text("arguments", ARGUMENTS),
@@ -113,8 +116,13 @@ impl Script {
 
     /// What it says and calls, a token or a piece at a time.
     fn deltas(&self, number: usize, tools: &Value) -> Vec<Value> {
-        let text =
-            (0..self.tokens).map(|token| json!({ "content": format!("c{number}.{token} ") }));
+        let text = match &self.say {
+            Some(said) => vec![said.clone()],
+            None => (0..self.tokens)
+                .map(|token| format!("c{number}.{token} "))
+                .collect(),
+        };
+        let text = text.into_iter().map(|text| json!({ "content": text }));
         let calls = (0..self.calls).flat_map(|call| self.call(number, call, tools));
         text.chain(calls).collect()
     }

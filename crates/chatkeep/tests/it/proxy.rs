@@ -1,5 +1,6 @@
 //! A way to the server that breaks where a request's `X-Cut` says: `before` it is forwarded,
-//! once it is `forwarded`, once the answer begins (`answered`), or after a number of bytes of it.
+//! once it is `forwarded`, once the answer begins (`answered`), or after a number of bytes of it. With
+//! `X-Cut-Times` only that many of the first tries break that an OpenAI SDK makes of a request.
 
 use std::io;
 use std::net::SocketAddr;
@@ -45,16 +46,29 @@ fn address(server: &Server) -> SocketAddr {
     address.parse().unwrap()
 }
 
+/// The head of a request that is the only one on its connection: what would follow is not read.
+fn closing(head: &str) -> String {
+    let named = |line: &&str| !line.to_ascii_lowercase().starts_with("connection:");
+    let lines: Vec<&str> = head.trim_end().split("\r\n").filter(named).collect();
+    format!("{}\r\nConnection: close\r\n\r\n", lines.join("\r\n"))
+}
+
 async fn forward(mut client: TcpStream, to: SocketAddr) -> io::Result<()> {
     let Some((head, body)) = request(&mut client).await else {
         return Ok(());
     };
-    let cut = header(&head, "x-cut").unwrap_or_default();
+    let count = |name| header(&head, name).and_then(|count| count.parse::<usize>().ok());
+    let is_let_through = count("x-cut-times").is_some_and(|cuts| {
+        let tries = count("x-stainless-retry-count").unwrap_or(0);
+        tries >= cuts
+    });
+    let cut = header(&head, "x-cut").filter(|_| !is_let_through);
+    let cut = cut.unwrap_or_default();
     if cut == "before" {
         return Ok(());
     }
     let mut server = TcpStream::connect(to).await?;
-    server.write_all(head.as_bytes()).await?;
+    server.write_all(closing(&head).as_bytes()).await?;
     server.write_all(&body).await?;
     if cut == "forwarded" {
         return Ok(());

@@ -64,9 +64,9 @@ pub(super) async fn list(
     let key = SessionKey::Cuid(id);
     let listing = query.parse()?;
     // From the newest on, the walk need not begin before that item.
-    let after = listing.after.as_deref().filter(|_| !listing.oldest_first);
-    let from = match after.and_then(ItemId::parse) {
-        Some(id) => Some(placed(&chat, &caller, &key, &id).await?.0),
+    let after = listing.after.as_ref().filter(|_| !listing.oldest_first);
+    let from = match after {
+        Some(id) => Some(placed(&chat, &caller, &key, id).await?.0),
         None => None,
     };
     let walk = Walk {
@@ -115,11 +115,7 @@ async fn placed(
 ) -> Result<(i64, Placed), Error> {
     let message = chat.message(caller, key, &id.message).await?;
     let place = message.seq;
-    let name = ItemId {
-        attempt: 1,
-        ..id.clone()
-    }
-    .to_string();
+    let name = id.clone().kept().to_string();
     let mut items = items(message).into_iter();
     let found = items.find(|placed| placed.item.id() == name);
     found.map(|found| (place, found)).ok_or(Error::NotFound)

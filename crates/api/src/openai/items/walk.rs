@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::shown::{Item, items};
 use crate::fault::Fault;
-use crate::openai::ids::ItemId;
+use crate::openai::ids::{ITEM, ItemId};
 
 /// Messages of one path, the newest first, read page by page.
 pub(in crate::openai) struct Walk<'a> {
@@ -57,13 +57,14 @@ impl<'a> Walk<'a> {
     pub(in crate::openai) async fn page(self, query: &Listing) -> Result<Items, Fault> {
         let mut steps = self.begin();
         let size = query.size.get() as usize;
+        let after = query.after.as_ref().map(ItemId::to_string);
         let mut found = VecDeque::new();
         // Newest first, what is wanted comes behind `after`; oldest first, before it.
         let mut is_wanted = query.oldest_first || query.after.is_none();
         let mut is_met = query.after.is_none();
         'walk: while let Some(message) = steps.next().await? {
             for placed in items(message).into_iter().rev() {
-                if query.after.as_deref() == Some(placed.item.id()) {
+                if after.as_deref() == Some(placed.item.id()) {
                     is_met = true;
                     if query.oldest_first {
                         break 'walk;
@@ -134,7 +135,7 @@ pub(in crate::openai) struct ItemQuery {
     /// The last item of the page before.
     #[schemars(
         with = "String",
-        regex(pattern = "^(msg|fc|fco|rs)_c[0-9a-z]{7,31}(_[1-9][0-9]{0,8})?$")
+        regex(pattern = ITEM)
     )]
     after: Option<String>,
 }
@@ -143,16 +144,14 @@ pub(in crate::openai) struct ItemQuery {
 pub(in crate::openai) struct Listing {
     pub(in crate::openai) size: PageSize,
     pub(in crate::openai) oldest_first: bool,
-    /// The name of an item.
-    pub(in crate::openai) after: Option<String>,
+    pub(in crate::openai) after: Option<ItemId>,
 }
 
 impl ItemQuery {
     pub(in crate::openai) fn parse(self) -> Result<Listing, Fault> {
         let after = self.after.map(|after| {
-            let id = ItemId::parse(&after).filter(|id| id.attempt == 1);
-            id.map(|_| after)
-                .ok_or_else(|| Fault::invalid("after", "is none of these items"))
+            let id = ItemId::parse(&after).map(ItemId::kept);
+            id.ok_or_else(|| Fault::invalid("after", "is none of these items"))
         });
         Ok(Listing {
             size: size(self.limit)?,

@@ -238,7 +238,9 @@ impl<'a> Kept<'a> {
         let (chat, id) = (self.chat, &self.reply.message);
         let message = chat.message(self.caller, &self.session, id).await?;
         let told = Told {
-            previous: self.previous(message.seq, message.depth - 1).await?,
+            previous: self
+                .previous(message.seq, message.depth.saturating_sub(1))
+                .await?,
             is_kept: true,
             reply: self.reply,
         };

@@ -10,10 +10,10 @@ WITH counted AS (
   ON CONFLICT (owner) DO UPDATE SET last = feed.last + excluded.last RETURNING last
 )
 INSERT INTO session (owner, number, id, title, kind, status, system_message, version, created_at,
-  updated_at, named, changed)
+  updated_at, named, external_id, metadata, changed)
 SELECT 'cbenchowner0000000' || :o::text, :n::bigint, 'cbenchmade00000' || :n::text, 'My Chat', 'text', 'active', '', 1, :now::bigint, :now::bigint, TRUE,
-  counted.last FROM counted
+  NULL, '{}', counted.last FROM counted
 RETURNING session.number, session.id, session.owner, session.title, session.kind, session.status,
   session.system_message, session.version, session.created_at, session.updated_at, session.named,
-  session.model, session.head;
+  session.model, session.head, session.external_id, session.metadata;
 \set i :i + 1

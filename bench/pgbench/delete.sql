@@ -11,7 +11,7 @@ ON CONFLICT (owner) DO UPDATE SET last = feed.last + excluded.last RETURNING las
 SELECT request, outcome FROM idempotency WHERE owner = 'cbenchowner0000000' || :o::text AND key = NULL AND expires_at > :now;
 SELECT session.number, session.id, session.owner, session.title, session.kind, session.status,
   session.system_message, session.version, session.created_at, session.updated_at, session.named,
-  session.model, session.head
+  session.model, session.head, session.external_id, session.metadata
 FROM session WHERE owner = 'cbenchowner0000000' || :o::text AND number = :n;
 \endpipeline
 \startpipeline

@@ -5,7 +5,7 @@ SELECT token.id, token.kind, token.name, token.created_at, token.expires_at, tok
 FROM token JOIN account ON account.id = token.owner WHERE token.id = 'cbenchtoken0000000' || :o::text;
 SELECT session.number, session.id, session.owner, session.title, session.kind, session.status,
   session.system_message, session.version, session.created_at, session.updated_at, session.named,
-  session.model, session.head
+  session.model, session.head, session.external_id, session.metadata
 FROM session WHERE owner = 'cbenchowner0000000' || :o::text
   AND (updated_at, number) < (9223372036854775807, 9223372036854775807)
 ORDER BY updated_at DESC, number DESC LIMIT 21;

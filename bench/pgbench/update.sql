@@ -11,14 +11,14 @@ ON CONFLICT (owner) DO UPDATE SET last = feed.last + excluded.last RETURNING las
 SELECT request, outcome FROM idempotency WHERE owner = 'cbenchowner0000000' || :o::text AND key = NULL AND expires_at > :now;
 SELECT session.number, session.id, session.owner, session.title, session.kind, session.status,
   session.system_message, session.version, session.created_at, session.updated_at, session.named,
-  session.model, session.head
+  session.model, session.head, session.external_id, session.metadata
 FROM session WHERE owner = 'cbenchowner0000000' || :o::text AND number = :n;
 SELECT id FROM message WHERE owner = 'cbenchowner0000000' || :o::text AND id = NULL;
 \endpipeline
 \startpipeline
 UPDATE session SET title = 'Renamed', system_message = '', status = 'active',
   version = version + 1, updated_at = :now::bigint + :i::bigint, named = TRUE, model = NULL, head = NULL,
-  changed = changed + 1
+  changed = changed + 1, metadata = '{}'
 WHERE owner = 'cbenchowner0000000' || :o::text AND number = :n;
 COMMIT;
 \endpipeline

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::BytesMut;
 use chat::Chat;
 use chat::types::{
-    Cuid, ExternalId, Fingerprint, IdempotencyKey, Once, PageSize, Precondition, SessionKey,
+    Cuid, ExternalId, Fingerprint, IdempotencyKey, Once, PageSize, Precondition, SessionKey, Tries,
     Version,
 };
 use futures_util::StreamExt;
@@ -159,7 +159,7 @@ fn once(parts: &Parts, body: &[u8]) -> Result<Option<Once>, Fault> {
     Ok(Some(Once {
         key,
         request,
-        is_first: false,
+        tries: Tries::Keyed,
     }))
 }
 
@@ -179,7 +179,11 @@ fn counted(parts: &Parts, body: &[u8]) -> Option<Once> {
     Some(Once {
         key: hashed_key("sdk-", digest.finalize().into())?,
         request,
-        is_first: count == 0,
+        tries: if count == 0 {
+            Tries::First
+        } else {
+            Tries::Later
+        },
     })
 }
 

@@ -260,7 +260,12 @@ fn errors(route: &Route, dialect: &Dialect) -> BTreeSet<StatusCode> {
         errors.insert(StatusCode::UNAUTHORIZED);
     }
     if !route.ids.is_empty() {
-        errors.extend([dialect.malformed_id, StatusCode::NOT_FOUND]);
+        errors.insert(dialect.malformed_id);
+        let is_something = |(_, success): &_| !matches!(success, Success::Nothing);
+        // Where something or nothing is the answer, what is missing gets nothing.
+        if route.success.len() == 1 || route.success.iter().all(is_something) {
+            errors.insert(StatusCode::NOT_FOUND);
+        }
     }
     if route.query.is_some() {
         errors.insert(StatusCode::BAD_REQUEST);

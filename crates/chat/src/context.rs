@@ -1,5 +1,7 @@
 //! What a model is told: the system message and the newest messages that fit.
 
+mod room;
+
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -11,8 +13,9 @@ use crate::models::Model;
 use crate::reply_task::insist;
 use crate::types::{
     Cuid, Message, MessageRole, MessageView, ModelOptions, PageSize, Part, ReplyError,
-    ReplyErrorKind, ReplyOptions, SessionKey, Tool,
+    ReplyErrorKind, ReplyOptions, SessionKey,
 };
+use room::{Room, Weight};
 
 /// Tokens that a message takes besides its text, in the formats of the known providers.
 const TOKENS_PER_MESSAGE: usize = 4;
@@ -88,9 +91,15 @@ pub(crate) async fn question(
     mut asked: Asked<'_>,
 ) -> Result<(Question, u32), ReplyError> {
     let options = options(model, &asked.options.model);
-    let answer = options.max_output_tokens;
-    let answer = answer.unwrap_or(model.window / ANSWER_SHARE);
-    let mut room = Room::new(model.window.saturating_sub(answer) as usize);
+    let mut room = match asked.path {
+        Some(_) => Room::new(
+            model
+                .window
+                .saturating_sub(kept_for_answer(model, &options)) as usize,
+        ),
+        // A client that keeps the conversation itself is not told less than it said.
+        None => Room::new(usize::MAX),
+    };
     let system = asked.system();
     let before = Weight::of_beginning(&system, &options.tools);
     if room.take(model, vec![before]).await == 0 {
@@ -121,6 +130,9 @@ pub(crate) async fn question(
         rest.extend(messages.into_iter().map(Said::from));
         path = next.map(|next| (session, next));
     }
+    if turns.is_empty() && left_out == 0 {
+        return Err(nothing_said());
+    }
     if turns.is_empty() {
         return Err(too_long());
     }
@@ -132,6 +144,14 @@ pub(crate) async fn question(
         options,
     };
     Ok((question, left_out))
+}
+
+/// Tokens of a model's window that its answer is left: no client can leave the question nothing.
+fn kept_for_answer(model: &Model, options: &ModelOptions) -> u32 {
+    let most = model
+        .max_output_tokens
+        .unwrap_or(model.window / ANSWER_SHARE);
+    options.max_output_tokens.unwrap_or(most).min(most)
 }
 
 /// What a model is asked for: no more tokens than the server's settings allow.
@@ -236,96 +256,12 @@ async fn above(
     }
 }
 
-/// How many tokens are left.
-struct Room {
-    tokens: usize,
-    /// What was taken without being counted: a token has a byte at least, so what has fewer bytes
-    /// than there are tokens left fits for certain.
-    uncounted: Vec<Weight>,
-}
-
-/// What something is counted by.
-struct Weight {
-    text: String,
-    messages: usize,
-}
-
-impl Weight {
-    /// What a model is told before the first message.
-    fn of_beginning(system: &str, tools: &[Tool]) -> Self {
-        let tools = tools.iter().flat_map(|tool| {
-            let texts = [tool.description.as_deref(), tool.parameters.as_deref()];
-            [Some(tool.name.as_str())]
-                .into_iter()
-                .chain(texts)
-                .flatten()
-        });
-        let text = [system].into_iter().chain(tools).collect();
-        Self { text, messages: 1 }
+fn nothing_said() -> ReplyError {
+    ReplyError {
+        kind: ReplyErrorKind::ContextTooLong,
+        message: "there is nothing to answer: no text, and no output of a call".into(),
+        retry_after: None,
     }
-
-    fn of_unit(unit: &Unit) -> Self {
-        let parts = unit.0.iter().flat_map(|said| &said.content);
-        let texts = parts.flat_map(|part| match part {
-            Part::ToolCall(call) => [call.name.as_str(), &call.arguments],
-            part => ["", part.as_str()],
-        });
-        Self {
-            text: texts.collect(),
-            messages: unit.0.len(),
-        }
-    }
-
-    /// The most tokens that it can have.
-    fn most(&self) -> usize {
-        self.text.len() + self.messages * TOKENS_PER_MESSAGE
-    }
-}
-
-impl Room {
-    fn new(tokens: usize) -> Self {
-        Self {
-            tokens,
-            uncounted: Vec::new(),
-        }
-    }
-
-    /// Takes things in, the first ones first, as long as they fit; tells how many that are.
-    async fn take(&mut self, model: &Model, new: Vec<Weight>) -> usize {
-        let most: usize = self.uncounted.iter().chain(&new).map(Weight::most).sum();
-        if most <= self.tokens {
-            let fit = new.len();
-            self.uncounted.extend(new);
-            return fit;
-        }
-        let before = self.uncounted.len();
-        let mut counted = std::mem::take(&mut self.uncounted);
-        counted.extend(new);
-        let mut fit = 0;
-        for count in count(model, counted).await {
-            if count > self.tokens {
-                break;
-            }
-            self.tokens -= count;
-            fit += 1;
-        }
-        // What was taken before has fewer tokens than bytes, so it still fits.
-        fit - before.min(fit)
-    }
-}
-
-/// Counts the tokens of each, on a thread where that may take its time.
-async fn count(model: &Model, weights: Vec<Weight>) -> Vec<usize> {
-    let (provider, name) = (model.provider.clone(), model.name.clone());
-    let count = move || {
-        let count = |weight: &Weight| {
-            provider.count_tokens(name.as_str(), &weight.text)
-                + weight.messages * TOKENS_PER_MESSAGE
-        };
-        weights.iter().map(count).collect()
-    };
-    // What can't be counted does not fit.
-    tokio::task::spawn_blocking(count).await.unwrap_or_default()
 }
 
 fn too_long() -> ReplyError {
@@ -337,185 +273,4 @@ fn too_long() -> ReplyError {
 }
 
 #[cfg(test)]
-mod tests {
-    use async_trait::async_trait;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::contracts::{Pieces, Provider};
-    use crate::types::{ModelName, ToolCall, ToolOutput};
-
-    /// Counts a token for every two bytes.
-    struct Halves;
-
-    #[async_trait]
-    impl Provider for Halves {
-        async fn ask(&self, _: Question) -> Result<Pieces, ReplyError> {
-            Err(too_long())
-        }
-
-        fn count_tokens(&self, _: &str, text: &str) -> usize {
-            text.len().div_ceil(2)
-        }
-    }
-
-    fn model() -> Model {
-        Model {
-            name: ModelName::parse("halves").unwrap(),
-            provider_name: "test".into(),
-            is_demo: false,
-            window: 0,
-            max_output_tokens: None,
-            provider: Arc::new(Halves),
-        }
-    }
-
-    fn said(role: MessageRole, content: Vec<Part>) -> Said {
-        Said {
-            role,
-            content,
-            depth: 1,
-        }
-    }
-
-    fn call(id: u8) -> Part {
-        Part::ToolCall(ToolCall {
-            id: id.to_string(),
-            name: "look".into(),
-            arguments: "{}".into(),
-        })
-    }
-
-    fn output(id: u8) -> Part {
-        Part::ToolOutput(ToolOutput {
-            call: id.to_string(),
-            output: "seen".into(),
-        })
-    }
-
-    /// A message of somebody's, and with which calls or outputs.
-    fn message((role, ids): (u8, Vec<u8>)) -> Said {
-        let text = Part::Text("well".into());
-        match role {
-            0 => said(MessageRole::User, vec![text]),
-            1 => said(
-                MessageRole::Assistant,
-                [text]
-                    .into_iter()
-                    .chain(ids.into_iter().map(call))
-                    .collect(),
-            ),
-            _ => said(MessageRole::Tool, ids.into_iter().map(output).collect()),
-        }
-    }
-
-    /// What a model is told of messages, the oldest first, read in pages of that many.
-    fn told(messages: Vec<Said>, page: usize) -> Vec<Turn> {
-        let mut unread: VecDeque<Said> = messages.into_iter().rev().collect();
-        let (mut rest, mut turns) = (VecDeque::new(), Vec::new());
-        loop {
-            while let Some(unit) = next_unit(&mut rest, unread.is_empty()) {
-                turns.extend(unit.told());
-            }
-            if unread.is_empty() {
-                turns.reverse();
-                return turns;
-            }
-            rest.extend(unread.drain(..page.min(unread.len())));
-        }
-    }
-
-    fn calls(turn: &Turn) -> Vec<&str> {
-        let parts = turn.content.iter();
-        let calls = parts.filter_map(|part| match part {
-            Part::ToolCall(call) => Some(call.id.as_str()),
-            _ => None,
-        });
-        calls.collect()
-    }
-
-    fn outputs(turn: &Turn) -> Vec<&str> {
-        let parts = turn.content.iter();
-        let outputs = parts.filter_map(|part| match part {
-            Part::ToolOutput(output) => Some(output.call.as_str()),
-            _ => None,
-        });
-        outputs.collect()
-    }
-
-    #[test]
-    fn a_call_and_its_outputs_are_told_as_they_are() {
-        let messages = vec![
-            message((0, vec![])),
-            message((1, vec![1, 2])),
-            message((2, vec![2])),
-            message((2, vec![1])),
-            message((1, vec![])),
-        ];
-        let turns = told(messages, 2);
-        let roles: Vec<_> = turns.iter().map(|turn| turn.role.as_str()).collect();
-        assert_eq!(roles, ["user", "assistant", "tool", "tool", "assistant"]);
-        assert_eq!(calls(&turns[1]), ["1", "2"]);
-        assert_eq!(outputs(&turns[2]), ["2"]);
-    }
-
-    proptest! {
-        #[test]
-        fn a_model_is_told_each_call_with_its_output_and_no_output_without_its_call(
-            messages in prop::collection::vec(
-                (0..3_u8, prop::collection::vec(0..4_u8, 0..3)), 0..12
-            ),
-            page in 1..5_usize,
-        ) {
-            let turns = told(messages.into_iter().map(message).collect(), page);
-            let mut open = Vec::new();
-            for turn in &turns {
-                prop_assert!(!turn.content.is_empty());
-                if turn.role == MessageRole::Tool {
-                    for output in outputs(turn) {
-                        let at = open.iter().position(|call| *call == output);
-                        prop_assert!(at.is_some(), "{turns:?}");
-                        open.remove(at.unwrap());
-                    }
-                } else {
-                    prop_assert!(open.is_empty(), "{turns:?}");
-                    open = calls(turn);
-                }
-            }
-            prop_assert!(open.is_empty(), "{turns:?}");
-        }
-
-        #[test]
-        fn as_many_texts_fit_as_have_tokens_however_they_are_handed_in(
-            lengths in prop::collection::vec(0..60_usize, 0..20),
-            tokens in 0..400_usize,
-            portion in 1..7_usize,
-        ) {
-            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            let fit = runtime.block_on(async {
-                let mut room = Room::new(tokens);
-                let mut fit = 0;
-                for lengths in lengths.chunks(portion) {
-                    let weights = lengths.iter().map(|length| Weight {
-                        text: "x".repeat(*length),
-                        messages: 1,
-                    });
-                    let took = room.take(&model(), weights.collect()).await;
-                    fit += took;
-                    if took < lengths.len() {
-                        break;
-                    }
-                }
-                fit
-            });
-            let mut left = tokens;
-            let expected = lengths.iter().take_while(|length| {
-                let count = length.div_ceil(2) + TOKENS_PER_MESSAGE;
-                let fits = count <= left;
-                left = left.saturating_sub(count);
-                fits
-            });
-            prop_assert_eq!(fit, expected.count());
-        }
-    }
-}
+mod tests;

@@ -42,8 +42,8 @@ pub enum Error {
         /// The new one's place among those that came together.
         at: usize,
     },
-    /// Nothing that a message follows makes the call that it brings an output of.
-    #[error("callId is no call of the message that this one follows")]
+    /// Nothing that a message follows makes the call that it brings an output of, or that call has one.
+    #[error("callId is no open call of the message that this one follows")]
     NoSuchCall {
         /// The message's place among those that came together.
         at: usize,

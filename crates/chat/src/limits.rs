@@ -24,6 +24,8 @@ pub const TOOL_NAME_CHARS: usize = 64;
 pub const CALL_ID_CHARS: usize = 256;
 /// Tools that a model is told of.
 pub const TOOLS: usize = 128;
+/// Bytes of what is wanted of one reply: tools with their schemas, and further fields.
+pub const OPTIONS_BYTES: usize = 256 << 10;
 /// Characters of what a client calls a session.
 pub const EXTERNAL_ID_CHARS: usize = 200;
 /// Pairs of metadata.
@@ -101,8 +103,10 @@ pub const ANSWER_TIME: Duration = Duration::from_mins(1);
 pub const WHOLE_ANSWER_TIME: Duration = Duration::from_secs(630);
 /// Answers that are written at the same time without being kept.
 pub const PASSING: usize = 4_096;
-/// How long an answer that is not kept waits for a retry of the request whose connection broke.
-pub const RETRY_AWAITED: Duration = Duration::from_secs(10);
+/// How long a retry of a request is awaited whose connection broke, by a client that counts its tries.
+pub const RETRY_AWAITED: Duration = Duration::from_secs(30);
+/// How long it is known what the first try of a request did, by such a client.
+pub const TRIES_KEPT: Duration = Duration::from_mins(12);
 /// How long a request that stops a reply waits for its end.
 pub const STOP_TIME: Duration = Duration::from_secs(5);
 

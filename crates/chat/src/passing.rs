@@ -19,8 +19,12 @@ use crate::models::Model;
 use crate::types::{
     Caller, Cuid, Ending, Event, Fingerprint, FinishReason, Message, ModelName, NumberedEvent,
     Once, Reply, ReplyError, ReplyErrorKind, ReplyOptions, ReplyStatus, SessionKey, TokenUsage,
+    Tries,
 };
 use crate::watch::Permit;
+
+/// Bytes that an event takes besides its text, about.
+const EVENT_BYTES: usize = 32;
 
 /// What a client asks without wanting it to be kept.
 #[derive(Clone, Debug)]
@@ -51,6 +55,8 @@ struct Answer {
     events: Mutex<Vec<NumberedEvent>>,
     /// How many events there are.
     count: watch::Sender<usize>,
+    /// What it has cost so far.
+    usage: Mutex<Option<TokenUsage>>,
     request: Option<Fingerprint>,
 }
 
@@ -89,27 +95,22 @@ impl Chat {
         let name = once
             .as_ref()
             .map(|once| (caller.id().clone(), once.key.as_str().to_owned()));
-        if let (Some(name), Some(once)) = (&name, &once)
-            && !once.is_first
-            && let Some(answer) = lock(&engine.answers.known).get(name).cloned()
-        {
-            return if answer.request == Some(once.request) {
-                Ok(Passing::new(engine, answer, permit))
-            } else {
-                Err(Error::KeyReused)
-            };
+        let joined = engine.answers.find(name.as_ref(), once.as_ref())?;
+        if let Some(answer) = joined {
+            return Ok(Passing::new(engine, answer, permit));
         }
         let slot = engine.answers.slots.clone().try_acquire_owned();
         let slot = slot.map_err(|_| Error::Busy)?;
-        let (begun, asked) = self.begin_unkept(caller, &unkept).await?;
+        let asking = self.begin_unkept(caller, unkept).await?;
         let answer = Arc::new(Answer {
             events: Mutex::default(),
             count: watch::Sender::new(0),
+            usage: Mutex::default(),
             request: once.map(|once| once.request),
         });
         answer.push(Event::Accepted {
-            reply: Box::new(begun.reply.clone()),
-            prompt: Box::new(begun.prompt.clone()),
+            reply: Box::new(asking.reply.clone()),
+            prompt: Box::new(asking.prompt.clone()),
         });
         let passing = Passing::new(engine, answer.clone(), permit);
         if let Some(name) = &name {
@@ -117,13 +118,17 @@ impl Chat {
         }
         let (engine, owner) = (engine.clone(), caller.id().clone());
         self.engine.spawn(async move {
+            // Held as long as the answer is.
+            let _slot = slot;
+            let (id, model) = (asking.reply.id.clone(), asking.reply.model.clone());
             let end = Unended(answer.clone());
             let was_read = tokio::select! {
-                () = write(&engine, &owner, &begun, &unkept, asked, &answer) => true,
+                () = asking.write(&engine, &owner, &answer) => true,
                 () = unread(&answer, name.is_some()) => false,
                 () = engine.closing.cancelled() => false,
             };
-            drop((end, slot));
+            drop(end);
+            note_usage(&engine, owner, id, model, &answer).await;
             let Some(name) = name else { return };
             if was_read {
                 // Its last words may have been lost on their way.
@@ -138,7 +143,7 @@ impl Chat {
     }
 
     /// Finds what is asked, and makes what stands for the reply and its prompt.
-    async fn begin_unkept(&self, caller: &Caller, unkept: &Unkept) -> Result<(Begun, Path), Error> {
+    async fn begin_unkept(&self, caller: &Caller, unkept: Unkept) -> Result<Asking, Error> {
         let now = self.clock.now();
         let mut system = String::new();
         let mut path = None;
@@ -152,7 +157,7 @@ impl Chat {
             }
             None => self.mint(now),
         };
-        let model = self.model_named(unkept.model.clone())?;
+        let model = self.model_named(unkept.model)?;
         let last = unkept.messages.last().ok_or(Error::NoSuchPrompt)?;
         let prompt = Message {
             id: self.mint(now),
@@ -177,7 +182,7 @@ impl Chat {
             status: ReplyStatus::Queued,
             attempt: 0,
             model: model.name.clone(),
-            options: unkept.options.clone(),
+            options: unkept.options,
             hidden: true,
             usage: None,
             left_out: 0,
@@ -185,26 +190,26 @@ impl Chat {
             created_at: now,
             finished_at: None,
         };
-        let begun = Begun {
+        Ok(Asking {
             reply,
             prompt,
             model: model.clone(),
-        };
-        Ok((begun, Path { system, path }))
+            system,
+            path,
+            messages: unkept.messages,
+        })
     }
 }
 
 /// An answer that is about to be written.
-struct Begun {
+struct Asking {
     reply: Reply,
     prompt: Message,
     model: Model,
-}
-
-/// What comes before the messages of a request.
-struct Path {
+    /// What comes before the messages of the request.
     system: String,
     path: Option<(i64, i64)>,
+    messages: Vec<MessageDraft>,
 }
 
 impl Passing {
@@ -275,6 +280,18 @@ impl Drop for Unended {
 }
 
 impl Answers {
+    /// The answer that an earlier try of a request began. Errors: [`Error::KeyReused`].
+    fn find(&self, name: Option<&Name>, once: Option<&Once>) -> Result<Option<Arc<Answer>>, Error> {
+        let (Some(name), Some(once)) = (name, once) else {
+            return Ok(None);
+        };
+        let known = lock(&self.known);
+        match known.get(name).filter(|_| once.tries != Tries::First) {
+            Some(answer) if answer.request != Some(once.request) => Err(Error::KeyReused),
+            found => Ok(found.cloned()),
+        }
+    }
+
     fn forget(&self, name: &Name, answer: &Arc<Answer>) {
         let mut known = lock(&self.known);
         if known.get(name).is_some_and(|one| Arc::ptr_eq(one, answer)) {
@@ -297,68 +314,62 @@ async fn unread(answer: &Answer, is_awaited: bool) {
     }
 }
 
-/// Asks the model, and writes what it answers to the end.
-async fn write(
-    engine: &Arc<Engine>,
-    owner: &Cuid,
-    begun: &Begun,
-    unkept: &Unkept,
-    before: Path,
-    answer: &Answer,
-) {
-    let attempt = 1;
-    let model = begun.model.name.clone();
-    answer.push(Event::Started { attempt, model });
-    let asked = Asked {
-        system: &before.system,
-        options: &unkept.options,
-        path: before.path,
-        latest: unkept.messages.iter().map(Said::from).collect(),
-    };
-    let mut usage = None;
-    let ending = match ask(engine, owner, &begun.model, asked).await {
-        Ok(pieces) => pass(pieces, answer, &mut usage).await,
-        Err(error) => Ending::failed(error),
-    };
-    if let Some(usage) = usage {
-        answer.push(Event::Usage(usage));
-        let (id, now) = (begun.reply.id.clone(), engine.clock.now());
-        let name = begun.model.name.clone();
-        let store = &engine.store;
-        let noted = store.note_usage(owner.clone(), None, id, name, usage, now);
-        if let Err(error) = noted.await {
-            tracing::error!(%error, "what an answer cost can't be noted");
+impl Asking {
+    /// Asks the model, and writes what it answers to the end.
+    async fn write(self, engine: &Arc<Engine>, owner: &Cuid, answer: &Answer) {
+        let attempt = 1;
+        let model = self.model.name.clone();
+        answer.push(Event::Started { attempt, model });
+        let ending = match self.ask(engine, owner).await {
+            Ok(pieces) => pass(pieces, answer).await,
+            Err(error) => Ending::failed(error),
+        };
+        let usage = *lock(&answer.usage);
+        if let Some(usage) = usage {
+            answer.push(Event::Usage(usage));
         }
+        answer.push(Event::Finished(ending));
     }
-    answer.push(Event::Finished(ending));
-}
 
-async fn ask(
-    engine: &Arc<Engine>,
-    owner: &Cuid,
-    model: &Model,
-    asked: Asked<'_>,
-) -> Result<Pieces, ReplyError> {
-    let (question, _) = context::question(engine, owner, model, asked).await?;
-    model.provider.ask(question).await
+    async fn ask(self, engine: &Arc<Engine>, owner: &Cuid) -> Result<Pieces, ReplyError> {
+        let asked = Asked {
+            system: &self.system,
+            options: &self.reply.options,
+            path: self.path,
+            latest: self.messages.iter().map(Said::from).collect(),
+        };
+        let (question, _) = context::question(engine, owner, &self.model, asked).await?;
+        self.model.provider.ask(question).await
+    }
 }
 
 /// Writes down what comes, up to the end.
-async fn pass(mut pieces: Pieces, answer: &Answer, usage: &mut Option<TokenUsage>) -> Ending {
+async fn pass(mut pieces: Pieces, answer: &Answer) -> Ending {
     let mut bytes = 0;
     loop {
         match pieces.next().await {
             Some(Ok(Piece::Delta(delta))) => {
-                bytes += delta.size();
+                bytes += delta.size() + EVENT_BYTES;
                 answer.push(Event::Delta(delta));
                 if bytes >= limits::REPLY_BYTES {
                     return Ending::done(FinishReason::Length);
                 }
             }
-            Some(Ok(Piece::Usage(cost))) => *usage = Some(cost),
+            Some(Ok(Piece::Usage(cost))) => *lock(&answer.usage) = Some(cost),
             Some(Ok(Piece::End(end))) => return Ending::done(end.into()),
             Some(Err(error)) => return Ending::failed(error),
             None => return Ending::failed(ReplyError::broken_off()),
         }
+    }
+}
+
+/// Notes what an answer has cost, also one that was broken off.
+async fn note_usage(engine: &Engine, owner: Cuid, id: Cuid, model: ModelName, answer: &Answer) {
+    let usage = *lock(&answer.usage);
+    let Some(usage) = usage else { return };
+    let now = engine.clock.now();
+    let noted = engine.store.note_usage(owner, None, id, model, usage, now);
+    if let Err(error) = noted.await {
+        tracing::error!(%error, "what an answer cost can't be noted");
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use crate::error::Error;
 use crate::limits;
 use crate::lock::lock;
-use crate::types::Once;
+use crate::types::{Once, Tries};
 
 /// The idempotency keys of requests that are running, and how many run with each: a second request with
 /// one is told so, unless it is a first try like the one that runs.
@@ -32,7 +32,7 @@ impl Running {
         if keys.len() >= limits::IDEMPOTENCY_RUNNING {
             return Err(Error::Busy);
         }
-        if keys.contains_key(&key) && !once.is_first {
+        if keys.contains_key(&key) && once.tries != Tries::First {
             return Err(Error::StillRunning);
         }
         *keys.entry(key.clone()).or_default() += 1;
@@ -65,7 +65,7 @@ mod tests {
         Once {
             key: IdempotencyKey::parse(key).unwrap(),
             request: [0; 32],
-            is_first: false,
+            tries: Tries::Keyed,
         }
     }
 
@@ -86,7 +86,7 @@ mod tests {
     fn first_tries_that_are_alike_run_beside_each_other_and_a_retry_waits_for_all() {
         let running = Running::default();
         let first = Once {
-            is_first: true,
+            tries: Tries::First,
             ..once("k")
         };
         let one = running.begin("ada", Some(&first)).unwrap();

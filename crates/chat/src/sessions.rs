@@ -7,7 +7,8 @@ use crate::contracts::{Changed, Deleted};
 use crate::error::Error;
 use crate::types::{
     Caller, ExternalId, Metadata, NewSession, Once, Page, PageSize, Precondition, Session,
-    SessionChange, SessionFilter, SessionKey, SessionKind, SessionPosition, Timestamp, Title,
+    SessionChange, SessionFilter, SessionKey, SessionKind, SessionPosition, SystemMessage,
+    Timestamp, Title,
 };
 use crate::watch::Feed;
 
@@ -18,6 +19,8 @@ pub struct SessionDraft {
     pub title: Option<Title>,
     /// What it is about.
     pub kind: SessionKind,
+    /// What a model is told before the first message.
+    pub system_message: SystemMessage,
     /// What the client calls it.
     pub external_id: Option<ExternalId>,
     /// What the client notes with it.
@@ -29,6 +32,7 @@ impl Default for SessionDraft {
         Self {
             title: None,
             kind: SessionKind::Text,
+            system_message: SystemMessage::default(),
             external_id: None,
             metadata: Metadata::default(),
         }
@@ -64,6 +68,7 @@ impl Chat {
             named: draft.title.is_some(),
             title: draft.title.unwrap_or_else(Title::of_the_unnamed),
             kind: draft.kind,
+            system_message: draft.system_message,
             external_id: draft.external_id,
             metadata: draft.metadata,
             created_at: now,
@@ -92,6 +97,16 @@ impl Chat {
     ) -> Result<Page<Session, SessionPosition>, Error> {
         let owner = caller.id();
         Ok(self.store.sessions(owner, filter, after, size).await?)
+    }
+
+    /// The caller's sessions, those made last first, beginning behind the one of the number `after`.
+    pub async fn sessions_made(
+        &self,
+        caller: &Caller,
+        after: Option<i64>,
+        size: PageSize,
+    ) -> Result<Page<Session, i64>, Error> {
+        Ok(self.store.sessions_made(caller.id(), after, size).await?)
     }
 
     /// Changes one of the caller's sessions.

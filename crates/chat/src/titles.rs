@@ -11,8 +11,6 @@ use crate::types::{
     Cuid, Delta, MessageRole, MessageView, ModelOptions, PageSize, SessionKey, Title, TokenUsage,
 };
 
-/// Characters of a title that was not given by a person.
-const TITLE_CHARS: usize = 60;
 /// Characters of each message that the model reads for it.
 const READ_CHARS: usize = 2_000;
 /// Tokens that a title may take.
@@ -60,8 +58,8 @@ async fn name(engine: &Engine, owner: Cuid, work: &Work, model: &Model) {
         }
     };
     // A model is not asked again only because it had nothing to say.
-    let title = text.as_deref().and_then(tidy);
-    let Some(title) = title.or_else(|| tidy(prompt.as_deref()?)) else {
+    let title = text.as_deref().and_then(Title::of_text);
+    let Some(title) = title.or_else(|| Title::of_text(prompt.as_deref()?)) else {
         return;
     };
     let now = engine.clock.now();
@@ -139,47 +137,4 @@ async fn ask(
         }
     }
     Some(text)
-}
-
-/// The first line without quotation marks, cut at a word.
-fn tidy(text: &str) -> Option<Title> {
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
-    let line = line.trim_matches(|c: char| "\"'`*#“”„«» ".contains(c));
-    let mut title: String = line.chars().take(TITLE_CHARS).collect();
-    if title.len() < line.len() {
-        let whole = title.rfind(' ').unwrap_or(title.len());
-        title.truncate(whole);
-        title.push('…');
-    }
-    Title::parse(title.trim()).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn whatever_a_model_says_makes_a_short_title_or_none(text: String) {
-            if let Some(title) = tidy(&text) {
-                prop_assert!(title.as_str().chars().count() <= TITLE_CHARS + 1);
-                prop_assert!(!title.as_str().contains('\n'));
-            }
-        }
-    }
-
-    #[test]
-    fn a_title_is_one_line_without_marks_cut_at_a_word() {
-        let title = |text| tidy(text).map(|title| title.to_string());
-        assert_eq!(
-            title("\n \"Plans for May\"\n\nOr so"),
-            Some("Plans for May".into())
-        );
-        let long = "What is the difference between a process and a thread in Linux?";
-        let short = "What is the difference between a process and a thread in…";
-        assert_eq!(title(long), Some(short.into()));
-        assert_eq!(title("  \n "), None);
-    }
 }

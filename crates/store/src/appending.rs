@@ -1,6 +1,7 @@
 //! What messages that are about to be appended follow, and whether they may, as plain functions over
 //! values: the same on both databases.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use chat::contracts::{Appended, Begun, NewReply, Prompt};
@@ -17,7 +18,7 @@ pub(crate) type Made = (Message, Option<i64>);
 pub(crate) enum Refused {
     /// The session has no message that it is to follow.
     NoSuchParent(usize),
-    /// Nothing that it follows makes a call that it brings an output of.
+    /// Nothing that it follows makes a call that it brings an output of, or that has an output already.
     NoSuchCall(usize),
 }
 
@@ -71,23 +72,40 @@ pub(crate) fn made(
     Ok(made)
 }
 
-/// Whether each output that a new message brings is of a call that what it follows makes: the
-/// nearest message above it that is no tool's.
+/// Whether each output that a new message brings is the first one of a call that what it follows makes:
+/// the nearest message above it that is no tool's.
 fn is_of_calls<'a>(
-    new: &NewMessage,
+    new: &'a NewMessage,
     parent: Option<&'a Message>,
     all: impl Iterator<Item = &'a Message> + Clone,
 ) -> bool {
-    let mut calls = new.content.iter().filter_map(|part| match part {
-        Part::ToolOutput(output) => Some(&output.call),
-        _ => None,
-    });
+    if !brings_outputs(new) {
+        return true;
+    }
+    let mut answered = HashSet::new();
     let mut caller = parent;
     while let Some(message) = caller.filter(|message| message.role == MessageRole::Tool) {
+        answered.extend(answers(&message.content));
         let above = message.parent.as_ref();
         caller = above.and_then(|id| all.clone().find(|message| message.id == *id));
     }
-    calls.all(|id| caller.is_some_and(|caller| caller.tool_calls().any(|call| call.id == *id)))
+    let made: HashSet<_> = caller
+        .into_iter()
+        .flat_map(|caller| caller.tool_calls().map(|call| &*call.id))
+        .collect();
+    answers(&new.content).all(|id| made.contains(id) && answered.insert(id))
+}
+
+/// Which calls the outputs among some parts are of.
+fn answers(parts: &[Part]) -> impl Iterator<Item = &str> {
+    parts.iter().filter_map(|part| match part {
+        Part::ToolOutput(output) => Some(&*output.call),
+        _ => None,
+    })
+}
+
+fn brings_outputs(new: &NewMessage) -> bool {
+    answers(&new.content).next().is_some()
 }
 
 /// The messages that new ones follow and that have to be there already.
@@ -100,8 +118,12 @@ pub(crate) fn named<'a>(session: &'a Session, new: &'a [NewMessage]) -> Vec<&'a 
     .collect()
 }
 
-/// What the tools' messages among some that were read follow: calls may be made there.
-pub(crate) fn above(read: &[Message]) -> Vec<Cuid> {
+/// What the tools' messages among some that were read follow: calls may be made there. Nothing if the
+/// new messages bring no outputs.
+pub(crate) fn above(read: &[Message], new: &[NewMessage]) -> Vec<Cuid> {
+    if !new.iter().any(brings_outputs) {
+        return Vec::new();
+    }
     let tools = read
         .iter()
         .filter(|message| message.role == MessageRole::Tool);
@@ -165,6 +187,14 @@ pub(crate) fn named_by<'a>(session: &'a Session, prompt: &'a Prompt) -> Vec<&'a 
     match prompt {
         Prompt::Existing(id) => vec![id],
         Prompt::New(new) => named(session, new),
+    }
+}
+
+/// The new messages of a prompt.
+pub(crate) fn new_of(prompt: &Prompt) -> &[NewMessage] {
+    match prompt {
+        Prompt::Existing(_) => &[],
+        Prompt::New(new) => new,
     }
 }
 

@@ -228,6 +228,14 @@ macro_rules! delta_kinds {
 }
 pub(crate) use delta_kinds;
 
+/// What the row of a delta holds in the place of its data once that is gone.
+macro_rules! blank_delta {
+    () => {
+        "CASE kind WHEN 'tool_call' THEN '[\"\",\"\"]' ELSE '' END"
+    };
+}
+pub(crate) use blank_delta;
+
 fn reply_error<R: Columns>(row: &R, at: usize) -> Result<Option<ReplyError>, R::Error> {
     let Some(kind) = optional(row, at, ReplyErrorKind::parse)? else {
         return Ok(None);

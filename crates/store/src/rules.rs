@@ -7,8 +7,8 @@ use chat::limits;
 use chat::types::{
     Account, Credentials, Delta, Ending, Event, FinishReason, Message, NewAccount, NewSession,
     NewToken, NumberedEvent, Once, Page, PageSize, Reply, ReplyError, ReplyErrorKind, ReplyStatus,
-    Role, Session, SessionChange, SessionStatus, SystemMessage, Timestamp, Token, TokenKind,
-    TokenUsage, WhenBusy,
+    Role, Session, SessionChange, SessionStatus, Timestamp, Token, TokenKind, TokenUsage, Tries,
+    WhenBusy,
 };
 
 use crate::rows::Found;
@@ -85,7 +85,7 @@ pub(crate) fn remembered(
     once: &Once,
     row: Option<([u8; 32], Option<String>)>,
 ) -> Result<Option<String>, StoreError> {
-    match row.filter(|_| !once.is_first) {
+    match row.filter(|_| once.tries != Tries::First) {
         Some((request, _)) if request != once.request => Err(StoreError::KeyReused),
         Some((_, None)) => Err(StoreError::Gone),
         Some((_, outcome)) => Ok(outcome),
@@ -93,10 +93,25 @@ pub(crate) fn remembered(
     }
 }
 
+/// What a wish for a reply comes to, given what is kept under its key; `None` if a new one is to begin:
+/// who counts tries, and tries again so late, asks anew.
+pub(crate) fn begun_before(once: &Once, kept: Option<Found>, now: Timestamp) -> Option<Begun> {
+    let Some(found) = kept else {
+        return Some(Begun::Missing);
+    };
+    let ended = found.reply.finished_at;
+    let is_late = ended.is_some_and(|at| at < before(now, limits::RETRY_AWAITED));
+    let is_anew = once.tries == Tries::Later && is_late;
+    (!is_anew).then_some(Begun::Done {
+        reply: found.reply,
+        session: found.session,
+        interrupted: None,
+    })
+}
+
 /// A session that is made under a number.
-pub(crate) fn session_made(new: &NewSession, number: i64) -> Result<Session, StoreError> {
-    let nothing = SystemMessage::parse("");
-    Ok(Session {
+pub(crate) fn session_made(new: &NewSession, number: i64) -> Session {
+    Session {
         number,
         id: new.id.clone(),
         owner: new.owner.clone(),
@@ -104,7 +119,7 @@ pub(crate) fn session_made(new: &NewSession, number: i64) -> Result<Session, Sto
         named: new.named,
         kind: new.kind,
         status: SessionStatus::Active,
-        system_message: nothing.map_err(|error| StoreError::Internal(Box::new(error)))?,
+        system_message: new.system_message.clone(),
         model: None,
         head: None,
         external_id: new.external_id.clone(),
@@ -112,7 +127,7 @@ pub(crate) fn session_made(new: &NewSession, number: i64) -> Result<Session, Sto
         version: 1,
         created_at: new.created_at,
         updated_at: new.created_at,
-    })
+    }
 }
 
 /// A session with a change applied, whose head must be one of its messages.

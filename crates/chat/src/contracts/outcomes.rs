@@ -79,7 +79,8 @@ pub enum Appended {
     Missing,
     /// The session has no message that the one at this place among them is to follow.
     NoSuchParent(usize),
-    /// Nothing that the one at this place among them follows makes the call that it brings an output of.
+    /// Nothing that the one at this place among them follows makes the call that it brings an output of,
+    /// or that call has an output already.
     NoSuchCall(usize),
 }
 

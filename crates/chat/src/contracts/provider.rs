@@ -79,12 +79,6 @@ impl Turn {
 
     /// All that it says, without tools.
     pub fn text(&self) -> String {
-        let parts = self.content.iter();
-        parts
-            .filter_map(|part| match part {
-                Part::Text(text) => Some(text.as_str()),
-                _ => None,
-            })
-            .collect()
+        Part::texts(&self.content)
     }
 }

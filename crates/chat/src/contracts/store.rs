@@ -19,8 +19,9 @@ use crate::types::{
 ///
 /// A method with `once` remembers what it did under that key, in the same transaction, and gives the
 /// same outcome again for the same request; for another request it fails with
-/// [`StoreError::KeyReused`]. What changed nothing is not remembered. With [`Once::is_first`] it looks
-/// for nothing under the key, and remembers the new in place of what is there.
+/// [`StoreError::KeyReused`]. What changed nothing is not remembered. With [`Tries::First`] it looks for
+/// nothing under the key, and remembers the new in place of what is there; see
+/// [`Tries`] for how long.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// How many writes are waiting.
@@ -114,6 +115,14 @@ pub trait Store: Send + Sync {
         size: PageSize,
     ) -> Result<Page<Session, SessionPosition>, StoreError>;
 
+    /// Sessions, those made last first, beginning behind the one of the number `after`.
+    async fn sessions_made(
+        &self,
+        owner: &Cuid,
+        after: Option<i64>,
+        size: PageSize,
+    ) -> Result<Page<Session, i64>, StoreError>;
+
     /// Changes a session if `precondition` holds.
     async fn change_session(
         &self,
@@ -174,8 +183,8 @@ pub trait Store: Send + Sync {
     ) -> Result<Option<Message>, StoreError>;
 
     /// Removes parts of a message that has ended: [`Part::Removed`](crate::types::Part::Removed)
-    /// stands in the place of each. The message as it is then; `None` if the session has no such
-    /// message. One that has not ended stays as it is, and so do parts that it does not have.
+    /// stands in the place of each, and what earlier attempts at it had written is gone, too. The
+    /// message as it is then; `None` if the session has no such message. One that has not ended stays as it is, and so do parts that it does not have.
     async fn remove_parts(
         &self,
         owner: Cuid,

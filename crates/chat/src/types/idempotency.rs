@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use crate::limits;
 
 /// What a client sends along so that a change happens once, however often it is asked for:
@@ -31,7 +33,30 @@ pub struct Once {
     pub key: IdempotencyKey,
     /// What was asked.
     pub request: Fingerprint,
-    /// Whether what was done under the key before is of no account: the client counts its own tries,
-    /// and this is the first one.
-    pub is_first: bool,
+    /// How the client tells a retry from a new wish.
+    pub tries: Tries,
+}
+
+/// How a client tells a retry from a new wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tries {
+    /// By a key of its own making, for [`IDEMPOTENCY_KEPT`](limits::IDEMPOTENCY_KEPT).
+    Keyed,
+    /// It counts its tries of a request, and this is the first one: what was done for a request like it
+    /// is of no account.
+    First,
+    /// It counts them, and this is a later one. What the first one did is known for
+    /// [`TRIES_KEPT`](limits::TRIES_KEPT); of a reply that has ended, for
+    /// [`RETRY_AWAITED`](limits::RETRY_AWAITED) after its end: requests like it may come again.
+    Later,
+}
+
+impl Tries {
+    /// How long what was done is known.
+    pub fn kept(self) -> Duration {
+        match self {
+            Self::Keyed => limits::IDEMPOTENCY_KEPT,
+            Self::First | Self::Later => limits::TRIES_KEPT,
+        }
+    }
 }

@@ -38,13 +38,7 @@ pub struct Message {
 impl Message {
     /// All that it says, without reasoning and tools.
     pub fn text(&self) -> String {
-        let parts = self.content.iter();
-        parts
-            .filter_map(|part| match part {
-                Part::Text(text) => Some(text.as_str()),
-                _ => None,
-            })
-            .collect()
+        Part::texts(&self.content)
     }
 
     /// The calls of tools that it makes.
@@ -80,6 +74,15 @@ pub enum Part {
 }
 
 impl Part {
+    /// What all of them say together, without reasoning and tools.
+    pub(crate) fn texts(parts: &[Self]) -> String {
+        let texts = parts.iter().filter_map(|part| match part {
+            Self::Text(text) => Some(text.as_str()),
+            _ => None,
+        });
+        texts.collect()
+    }
+
     /// What was written: the text, the arguments of a call, its output.
     pub fn as_str(&self) -> &str {
         match self {

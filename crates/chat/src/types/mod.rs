@@ -21,7 +21,7 @@ pub use account::{Account, Credentials, NewAccount, Role};
 pub use caller::Caller;
 pub use cuid::{Cuid, CuidMint, InvalidCuid};
 pub use event::{Delta, Ending, Event, Folded, NumberedEvent, Run, fold, unfold};
-pub use idempotency::{Fingerprint, IdempotencyKey, Once};
+pub use idempotency::{Fingerprint, IdempotencyKey, Once, Tries};
 pub use message::{Message, MessageRole, MessageView, NewMessage, Parent, Part};
 pub use model::{SessionUsage, Span, TokenUsage, UsageReport, UsageSum};
 pub use node::{Node, SeenNode};

@@ -139,6 +139,8 @@ pub struct NewSession {
     pub named: bool,
     /// What it is about.
     pub kind: SessionKind,
+    /// See [`Session::system_message`].
+    pub system_message: SystemMessage,
     /// See [`Session::external_id`].
     pub external_id: Option<ExternalId>,
     /// See [`Session::metadata`].

@@ -135,7 +135,31 @@ text_type! {
     }
 }
 
+impl Default for SystemMessage {
+    /// None.
+    fn default() -> Self {
+        Self(String::new())
+    }
+}
+
+/// Characters of a title that was not given by a person.
+const GIVEN_TITLE_CHARS: usize = 60;
+
 impl Title {
+    /// The title that a text gives a session: its first line without quotation marks, cut at a word;
+    /// `None` if there is none.
+    pub fn of_text(text: &str) -> Option<Self> {
+        let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+        let line = line.trim_matches(|c: char| "\"'`*#“”„«» ".contains(c));
+        let mut title: String = line.chars().take(GIVEN_TITLE_CHARS).collect();
+        if title.len() < line.len() {
+            let whole = title.rfind(' ').unwrap_or(title.len());
+            title.truncate(whole);
+            title.push('…');
+        }
+        Self::parse(title.trim()).ok()
+    }
+
     /// What a session is called that nobody gave a title.
     pub fn of_the_unnamed() -> Self {
         Self("New Chat".to_owned())
@@ -224,5 +248,28 @@ mod tests {
         ] {
             assert_eq!(Email::parse(text), Err(InvalidText::NotAnEmail), "{text:?}");
         }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_model_says_makes_a_short_title_or_none(text: String) {
+            if let Some(title) = Title::of_text(&text) {
+                prop_assert!(title.as_str().chars().count() <= GIVEN_TITLE_CHARS + 1);
+                prop_assert!(!title.as_str().contains('\n'));
+            }
+        }
+    }
+
+    #[test]
+    fn a_title_is_one_line_without_marks_cut_at_a_word() {
+        let title = |text| Title::of_text(text).map(|title| title.to_string());
+        assert_eq!(
+            title("\n \"Plans for May\"\n\nOr so"),
+            Some("Plans for May".into())
+        );
+        let long = "What is the difference between a process and a thread in Linux?";
+        let short = "What is the difference between a process and a thread in…";
+        assert_eq!(title(long), Some(short.into()));
+        assert_eq!(title("  \n "), None);
     }
 }

@@ -12,7 +12,7 @@ use chat::limits::LEASE;
 use chat::types::{
     Caller, Delta, Email, Ending, Event, FinishReason, IdempotencyKey, MessageRole, ModelName,
     NumberedEvent, Once, Parent, Part, Reply, ReplyError, ReplyErrorKind, ReplyOptions,
-    ReplyStatus, Role, SessionKey, Timestamp, WhenBusy,
+    ReplyStatus, Role, SessionKey, Timestamp, Tries, WhenBusy,
 };
 use chat::{
     Chat, Error, MessageDraft, Model, Models, Options, Passing, PromptDraft, ReplyDraft,
@@ -240,7 +240,7 @@ fn try_of(request: u8, is_first: bool) -> Once {
     Once {
         key: IdempotencyKey::parse("try").unwrap(),
         request: [request; 32],
-        is_first,
+        tries: if is_first { Tries::First } else { Tries::Later },
     }
 }
 

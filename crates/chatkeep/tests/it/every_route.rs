@@ -1,15 +1,32 @@
 //! Who may do what, over every route that the OpenAPI document has, so that a new one can't be
 //! forgotten here.
 
+use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Client, send};
 use crate::server::Server;
+use crate::sse::Events;
 
 /// In everything of the victim's that a stranger must never see.
 const CANARY: &str = "canary7f3a9";
 /// A CUID that nothing has.
-const MISSING: &str = "clqb6q2rl0003v3k8b2g8n5xd";
+pub const MISSING: &str = "clqb6q2rl0003v3k8b2g8n5xd";
+/// The first model answers fast; the other one takes longer than any test.
+const MODELS: &str = r#"
+[[provider]]
+name = "fast"
+kind = "demo"
+models = ["demo"]
+words_per_second = 1000
+
+[[provider]]
+name = "slow"
+kind = "demo"
+models = ["slow"]
+words = 1000
+words_per_second = 1
+"#;
 
 /// Somebody whose things others try to get at.
 struct Victim {
@@ -20,6 +37,10 @@ struct Victim {
     /// For a path's `{rid}`.
     reply: String,
     message: String,
+    /// For a path's `{id}` too: the CUID of a chat whose answer is being written, and its name.
+    chat: [String; 2],
+    /// That answer.
+    answer: String,
     /// No byte of these is for others.
     secrets: Vec<String>,
 }
@@ -44,6 +65,15 @@ async fn victim(server: &Server) -> Victim {
     assert_eq!(made.status, 200, "{made:?}");
     let field = |name: &str| made.body["data"][name].as_str().unwrap().to_owned();
     let (reply, message) = (field("id"), field("messageId"));
+    let name = format!("{CANARY}-chat");
+    let mut asked = asking(&name, &format!("prompt {CANARY}"));
+    asked["model"] = json!("slow");
+    let request = client.request("POST", "/ai/chat").json(&asked);
+    let answer = writing(request).await;
+    let chats = client.get("/api/v1/chat").await.body["data"]["chats"].clone();
+    let mut chats = chats.as_array().unwrap().iter();
+    let chat = chats.find(|chat| chat["id"] != *cuid).unwrap();
+    let chat = [chat["id"].as_str().unwrap().to_owned(), name];
     let secrets = vec![
         CANARY.into(),
         cuid.clone(),
@@ -51,6 +81,8 @@ async fn victim(server: &Server) -> Victim {
         me,
         reply.clone(),
         message.clone(),
+        chat[0].clone(),
+        answer.clone(),
     ];
     Victim {
         number,
@@ -58,7 +90,37 @@ async fn victim(server: &Server) -> Victim {
         token,
         reply,
         message,
+        chat,
+        answer,
         secrets,
+    }
+}
+
+/// What a front end sends that has said that in a chat.
+fn asking(chat: &str, text: &str) -> Value {
+    let part = json!({ "type": "text", "text": text });
+    json!({ "id": chat, "messages": [{ "role": "user", "parts": [part] }] })
+}
+
+/// The name of the answer that a stream of the AI SDK's begins with.
+async fn writing(request: RequestBuilder) -> String {
+    let start = Events::open(request).await.next().await.unwrap().json();
+    start["messageId"].as_str().unwrap().into()
+}
+
+/// Holds what the victim has against what it was.
+async fn untouched(server: &Server, victim: &Victim) {
+    let mine = server.token(&format!("{CANARY}@example.com"), &[]);
+    let kept = mine.get(&format!("/api/v1/chat/{}", victim.number)).await;
+    assert_eq!(kept.body["data"]["chatName"], format!("title {CANARY}"));
+    let kept = mine.get("/api/v1/auth/tokens").await;
+    assert!(kept.text.contains(&victim.token));
+    for id in &victim.chat {
+        let kept = mine.get(&format!("/ai/chat/{id}/messages")).await;
+        assert_eq!(kept.body.as_array().unwrap().len(), 1, "{kept:?}");
+        assert!(kept.text.contains(CANARY));
+        let request = mine.request("GET", &format!("/ai/chat/{id}/stream"));
+        assert_eq!(writing(request).await, victim.answer);
     }
 }
 
@@ -90,6 +152,7 @@ impl Operation {
             cuid,
             token,
             reply,
+            chat,
             ..
         } = victim;
         if !self.has_id() {
@@ -100,6 +163,8 @@ impl Operation {
             vec![format!("conv_{cuid}")]
         } else if self.path.starts_with("/v1/responses/") {
             vec![format!("resp_{reply}")]
+        } else if self.path.starts_with("/ai/chat/") {
+            chat.to_vec()
         } else {
             vec![number.clone(), cuid.clone()]
         }
@@ -125,11 +190,21 @@ impl Operation {
         .await
     }
 
-    /// The document's own example of an answer with that status.
-    fn example(&self, status: u16) -> &Value {
-        let answer = &self.description["responses"][status.to_string()];
-        &answer["content"]["application/json"]["example"]
+    /// The document's own words about an answer with that status.
+    fn response(&self, status: u16) -> &Value {
+        &self.description["responses"][status.to_string()]
     }
+}
+
+/// Holds an answer against the example of its kind that the document has.
+pub fn assert_example(answer: &Answer, response: &Value, name: &str) {
+    let kind = answer.header("content-type").split(';').next().unwrap();
+    let said = match (kind, answer.text.as_str()) {
+        ("application/json", _) => answer.body.clone(),
+        (_, "") => Value::Null,
+        (_, text) => json!(text),
+    };
+    assert_eq!(said, response["content"][kind]["example"], "{name}");
 }
 
 pub async fn document(server: &Server) -> Value {
@@ -141,11 +216,18 @@ pub async fn document(server: &Server) -> Value {
     answer.body
 }
 
+/// Whether a dialect is spoken there: else it is for an operator's tools.
+pub fn is_of_a_dialect(path: &str) -> bool {
+    ["/api/", "/v1/", "/ai/"]
+        .iter()
+        .any(|dialect| path.starts_with(dialect))
+}
+
 async fn operations(server: &Server) -> Vec<Operation> {
     let document = document(server).await;
     let paths = document["paths"].as_object().unwrap().iter();
-    let paths = paths.filter(|(path, _)| path.starts_with("/api/") || path.starts_with("/v1/"));
     paths
+        .filter(|(path, _)| is_of_a_dialect(path))
         .flat_map(|(path, methods)| {
             let methods = methods.as_object().unwrap().iter();
             methods.map(|(method, description)| Operation {
@@ -159,7 +241,7 @@ async fn operations(server: &Server) -> Vec<Operation> {
 
 #[tokio::test]
 async fn nobody_gets_at_anything_of_anybody_else() {
-    let server = Server::start();
+    let server = Server::start_with_file(MODELS);
     let victim = victim(&server).await;
     let stranger = server.stranger();
 
@@ -205,7 +287,8 @@ async fn nobody_gets_at_anything_of_anybody_else() {
                 if operation.needs_token() {
                     let refused = operation.call(client, id, &victim).await;
                     assert_eq!(refused.status, 401, "{name} with {who}");
-                    assert_eq!(&refused.body, operation.example(401), "{name} with {who}");
+                    let name = format!("{name} with {who}");
+                    assert_example(&refused, operation.response(401), &name);
                     clean(&refused, &victim, &name);
                     probes += 1;
                 }
@@ -223,9 +306,15 @@ async fn nobody_gets_at_anything_of_anybody_else() {
                     None => "987".into(),
                 };
                 let missing = operation.call(&other, &missing, &victim).await;
+                // A chat that is only made up is no mistake where the document has no 404.
+                let nothing = if operation.response(404).is_null() {
+                    204
+                } else {
+                    404
+                };
                 assert_eq!(
-                    (answer.status, &answer.text),
-                    (404, &missing.text),
+                    (answer.status, missing.status, &answer.text),
+                    (nothing, nothing, &missing.text),
                     "{name}"
                 );
             } else if operation.needs_token() {
@@ -235,15 +324,31 @@ async fn nobody_gets_at_anything_of_anybody_else() {
     }
     println!("routes={routes} probes={probes} leaks=0");
     assert!(
-        routes >= 48 && probes > 500,
+        routes >= 52 && probes > 500,
         "routes={routes} probes={probes}"
     );
+    untouched(&server, &victim).await;
+}
 
-    let mine = server.token(&format!("{CANARY}@example.com"), &[]);
-    let kept = mine.get(&format!("/api/v1/chat/{}", victim.number)).await;
-    assert_eq!(kept.body["data"]["chatName"], format!("title {CANARY}"));
-    let kept = mine.get("/api/v1/auth/tokens").await;
-    assert!(kept.text.contains(&victim.token));
+#[tokio::test]
+async fn what_is_said_in_a_chat_by_the_name_of_anothers_is_said_in_ones_own() {
+    let server = Server::start_with_file(MODELS);
+    let victim = victim(&server).await;
+    let other = server.user("other@example.com");
+    for id in &victim.chat {
+        for trigger in ["submit-message", "regenerate-message"] {
+            let mut asked = asking(id, "mine");
+            asked["trigger"] = json!(trigger);
+            asked["messageId"] = json!(victim.answer);
+            let answer = other.post("/ai/chat", asked).await;
+            assert_eq!(answer.status, 200, "{trigger} {id}: {answer:?}");
+            clean(&answer, &victim, trigger);
+        }
+        let mine = other.get(&format!("/ai/chat/{id}/messages")).await;
+        assert_eq!(mine.body.as_array().unwrap().len(), 2, "{mine:?}");
+        clean(&mine, &victim, id);
+    }
+    untouched(&server, &victim).await;
 }
 
 /// The token with another secret and the checksum that belongs to it.

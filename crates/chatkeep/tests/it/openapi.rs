@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Client, send};
-use crate::every_route::document;
+use crate::every_route::{MISSING, assert_example, document, is_of_a_dialect};
 use crate::server::Server;
+use crate::sse::{Events, events};
 
 /// Every operation, in an order in which its examples can be true one after the other.
 const TOUR: &[(&str, &str)] = &[
@@ -57,6 +58,10 @@ const TOUR: &[(&str, &str)] = &[
     ("post", "/v1/responses/{id}/cancel"),
     ("delete", "/v1/responses/{id}"),
     ("post", "/v1/chat/completions"),
+    ("post", "/ai/chat"),
+    ("get", "/ai/chat/{id}/stream"),
+    ("get", "/ai/chat/{id}/messages"),
+    ("post", "/ai/chat/{id}/stop"),
     ("post", "/api/v1/auth/logout"),
 ];
 
@@ -71,7 +76,7 @@ async fn every_example_is_what_the_server_answers() {
         .as_object()
         .unwrap()
         .iter()
-        .filter(|(path, _)| path.starts_with("/api/") || path.starts_with("/v1/"))
+        .filter(|(path, _)| is_of_a_dialect(path))
         .flat_map(|(path, methods)| {
             methods
                 .as_object()
@@ -101,17 +106,26 @@ async fn every_example_is_what_the_server_answers() {
         } else if path == "/v1/models/{id}" {
             id = "demo".into();
         }
-        let known = path.replace("{rid}", &reply);
+        let mut known = path.replace("{rid}", &reply);
         compared += errors(&client, method, &known, operation, body, &id).await;
 
+        if path == "/ai/chat/{id}/stream" {
+            // The answer goes on without anybody who reads it, and there is something to watch.
+            let asked = example(&document["paths"]["/ai/chat"]["post"]["requestBody"]);
+            Events::open(client.request("POST", "/ai/chat").json(asked)).await;
+        } else if path == "/ai/chat/{id}/messages" {
+            known = format!("{known}?before={reply}");
+        }
         let answer = settled(&client, method, &known.replace("{id}", &id), body).await;
         let (status, expected) = success(operation);
         assert_eq!(answer.status, status, "{method} {path}: {}", answer.text);
-        if expected.is_null() {
+        if status == 204 {
+            assert_eq!(answer.text, "", "{method} {path}");
+        } else if expected.is_null() {
             let stream = &operation["responses"]["200"]["content"]["text/event-stream"];
-            let begins = stream["example"].as_str().unwrap().split('\n');
+            let begins = stream["example"].as_str().unwrap();
             assert_eq!(answer.header("content-type"), "text/event-stream");
-            assert!(without_numbers(answer.text.split('\n'), begins), "{path}");
+            assert_eq!(beginning(&answer.text), beginning(begins), "{path}");
         } else {
             assert_eq!(
                 without_chance(&answer.body),
@@ -145,6 +159,10 @@ async fn every_example_is_what_the_server_answers() {
             reply = data["id"].as_str().unwrap().into();
         } else if (method, path) == ("post", "/v1/conversations/{id}/items") {
             reply = data["last_id"].as_str().unwrap().into();
+        } else if path == "/ai/chat" {
+            id = body["id"].as_str().unwrap().into();
+            let start = events(&answer.text)[0].json();
+            reply = start["messageId"].as_str().unwrap().into();
         } else if method == "post" && data.get("id").is_some() && !path.ends_with("/stop") {
             id = data["id"]
                 .as_str()
@@ -165,13 +183,17 @@ async fn settled(client: &Client, method: &str, path: &str, body: &Value) -> Ans
     }
 }
 
-/// Whether the first two lines are the same but for numbers.
-fn without_numbers<'a>(
-    one: impl Iterator<Item = &'a str>,
-    other: impl Iterator<Item = &'a str>,
-) -> bool {
-    let bare = |line: &'a str| line.trim_end_matches(|c: char| c.is_ascii_digit());
-    one.take(2).map(bare).eq(other.take(2).map(bare))
+/// How a stream begins: with chunks of these types, or else with these two lines but for numbers.
+fn beginning(stream: &str) -> Vec<&str> {
+    let chunks = stream.split("data: {\"type\":\"").skip(1).take(4);
+    let types = chunks.map(|chunk| chunk.split('"').next().unwrap());
+    let lines = stream.lines().take(2);
+    let lines = lines.map(|line| line.trim_end_matches(|c: char| c.is_ascii_digit()));
+    if stream.starts_with("data: {\"type\"") {
+        types.collect()
+    } else {
+        lines.collect()
+    }
 }
 
 const USED_KEY: &str = "used-before";
@@ -213,6 +235,7 @@ async fn errors(
     for (status, response) in responses {
         let stranger = client.with_token("");
         let is_openai = path.starts_with("/v1/");
+        let is_ai_sdk = path.starts_with("/ai/");
         let answer = match (status.as_str(), path.contains("{id}")) {
             ("400", true) if is_openai && method == "get" => {
                 let wrong = wrong_query(operation);
@@ -227,7 +250,11 @@ async fn errors(
                 })
                 .await
             }
-            ("400", true) => call(client, method, &path.replace("{id}", "x"), body).await,
+            ("400", true) => {
+                // There a chat may be called almost anything.
+                let malformed = if is_ai_sdk { "%20" } else { "x" };
+                call(client, method, &path.replace("{id}", malformed), body).await
+            }
             ("400", false) if method == "get" => {
                 let wrong = wrong_query(operation);
                 call(client, method, &format!("{path}?{wrong}"), body).await
@@ -239,16 +266,22 @@ async fn errors(
             }
             ("401", _) => call(&stranger, method, &known, body).await,
             ("404", _) => {
-                let missing = "clqb6q2rl0003v3k8b2g8n5xd";
                 let mut body = body.clone();
                 if let Some(chat) = body.get_mut("chatId") {
-                    *chat = json!(missing);
+                    *chat = json!(MISSING);
                 } else if path == "/v1/responses" {
-                    body["conversation"] = json!(missing);
+                    body["conversation"] = json!(MISSING);
                 } else if path == "/v1/chat/completions" {
-                    body["model"] = json!(missing);
+                    body["model"] = json!(MISSING);
+                } else if path == "/ai/chat" {
+                    // What a user says makes a chat; an answer that goes on needs one.
+                    body["messages"][0]["role"] = json!("assistant");
                 }
-                call(client, method, &path.replace("{id}", missing), &body).await
+                call(client, method, &path.replace("{id}", MISSING), &body).await
+            }
+            // No error: what is missing has nothing to show there.
+            ("204", _) if method == "get" => {
+                call(client, method, &path.replace("{id}", MISSING), body).await
             }
             ("412", _) => {
                 let request = client.request(&method.to_uppercase(), &known);
@@ -267,7 +300,8 @@ async fn errors(
                 .await
             }
             ("413", _) => {
-                let bytes = if is_openai { 8 << 20 } else { 1 << 20 };
+                let is_long = is_openai || is_ai_sdk;
+                let bytes = if is_long { 8 << 20 } else { 1 << 20 };
                 call(client, method, &known, &json!("x".repeat(bytes))).await
             }
             _ => continue,
@@ -278,7 +312,7 @@ async fn errors(
             "{method} {path}: {}",
             answer.text
         );
-        assert_eq!(&answer.body, example(response), "{method} {path}");
+        assert_example(&answer, response, &format!("{method} {path}"));
         compared += 1;
     }
     compared

@@ -9,7 +9,7 @@ use super::connection::{Answer, Connection};
 use super::failure::{Failure, Result};
 use super::value::{Query, query};
 use super::{messages, replies};
-use crate::rows::{Columns, Found, cuid, delta_kinds, found, message_columns, number};
+use crate::rows::{Columns, Found, blank_delta, cuid, delta_kinds, found, message_columns, number};
 use crate::saved::{self, Damage};
 
 /// A reply's events from that number on; all of them, once its deltas are folded.
@@ -209,6 +209,23 @@ pub(super) fn forget_deltas<'a>(owner: &'a Cuid, found: &Found, first: i64) -> Q
         found.session,
         found.message_seq,
         first
+    )
+}
+
+/// Blanks the deltas that are left of a reply that has ended, those of earlier attempts; their numbers
+/// stay.
+pub(super) fn blank_deltas(owner: &Cuid, (session, message): (i64, i64)) -> Query<'_> {
+    query!(
+        concat!(
+            "UPDATE reply_event SET data = ",
+            blank_delta!(),
+            " WHERE owner = $1 AND session = $2 AND message = $3 AND kind IN (",
+            delta_kinds!(),
+            ")"
+        ),
+        owner,
+        session,
+        message
     )
 }
 

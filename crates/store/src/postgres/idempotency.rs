@@ -65,7 +65,7 @@ pub(super) fn save_text<'a>(
         &once.request,
         outcome,
         session,
-        now.after(limits::IDEMPOTENCY_KEPT)
+        now.after(once.tries.kept())
     ))
 }
 

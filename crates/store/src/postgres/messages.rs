@@ -11,7 +11,7 @@ use super::connection::{Answer, Connection};
 use super::failure::Result;
 use super::feed::{self, Numbers};
 use super::value::{Query, query};
-use super::{idempotency, sessions};
+use super::{events, idempotency, sessions};
 use crate::appending::{Made, above, is_within, made, named, without_parts};
 use crate::rows::{Columns, message, message_columns, number, session};
 use crate::rules::page_of_messages;
@@ -182,7 +182,7 @@ pub(super) async fn append(
             last_seq(owner, session.number),
         ])
         .await?;
-    let there = with_above(db, owner, &found).await?;
+    let there = with_above(db, owner, &found, new).await?;
     let messages = match made(&session, new, &there, last(&last_place)?, now) {
         Ok(messages) => messages,
         Err(refused) => return Ok(refused.into()),
@@ -216,12 +216,13 @@ pub(super) async fn with_above(
     db: &Connection,
     owner: &Cuid,
     found: &Answer,
+    new: &[NewMessage],
 ) -> Result<Vec<Message>> {
     let mut there = found.all(message)?;
-    let mut wanted = above(&there);
+    let mut wanted = above(&there, new);
     while !wanted.is_empty() {
         let found = db.ask(by_ids(owner, &wanted)).await?.all(message)?;
-        wanted = above(&found);
+        wanted = above(&found, new);
         there.extend(found);
     }
     Ok(there)
@@ -305,6 +306,10 @@ pub(super) async fn remove_parts(
         saved::write_parts(&rest.content)?,
         Numbers::taken(&lock, 1)?.next()
     );
-    db.commit(vec![update]).await?;
+    let mut writes = vec![update];
+    if rest.reply.is_some() {
+        writes.push(events::blank_deltas(owner, (of.number, rest.seq)));
+    }
+    db.commit(writes).await?;
     Ok(Some(rest))
 }

@@ -43,7 +43,7 @@ use chat::types::{
     Account, Credentials, Cuid, Email, ExternalId, Message, MessageView, ModelName, NewAccount,
     NewMessage, NewSession, NewToken, Node, NumberedEvent, Once, Page, PageSize, Precondition,
     Reply, SeenNode, Session, SessionChange, SessionFilter, SessionKey, SessionPosition, Span,
-    StoredToken, Timestamp, Title, Token, TokenUsage, UsageReport,
+    StoredToken, Timestamp, Title, Token, TokenUsage, Tries, UsageReport,
 };
 use futures_util::future::try_join_all;
 use tokio::sync::Semaphore;
@@ -84,7 +84,7 @@ impl Postgres {
 /// what the first one did, if it looks.
 fn twice(once: Option<&Once>) -> Twice {
     match once {
-        Some(once) if !once.is_first => Twice::Safe,
+        Some(once) if once.tries != Tries::First => Twice::Safe,
         _ => Twice::Unsafe,
     }
 }
@@ -226,6 +226,17 @@ impl Store for Postgres {
     ) -> Result<Page<Session, SessionPosition>, StoreError> {
         call!(self.pool, Twice::Safe, |db| {
             sessions::list(db, owner, filter, after, size)
+        })
+    }
+
+    async fn sessions_made(
+        &self,
+        owner: &Cuid,
+        after: Option<i64>,
+        size: PageSize,
+    ) -> Result<Page<Session, i64>, StoreError> {
+        call!(self.pool, Twice::Safe, |db| {
+            sessions::list_made(db, owner, after, size)
         })
     }
 

@@ -1,4 +1,4 @@
-use chat::contracts::{Begun, InSession, Interrupted, NewReply};
+use chat::contracts::{Begun, InSession, Interrupted, NewReply, StoreError};
 use chat::types::{Cuid, FinishReason, ModelName, Once, Reply, Session, SessionKey};
 
 use super::connection::Connection;
@@ -7,11 +7,11 @@ use super::feed::{self, Numbers as FeedNumbers};
 use super::numbers::Numbers;
 use super::value::{Query, query};
 use super::{idempotency, messages, sessions, writing};
-use crate::appending::{Answer, answer, named_by};
+use crate::appending::{Answer, answer, named_by, new_of};
 use crate::options::write_options;
 use crate::rows::{Found, found, reply_columns, session};
-use crate::rules::{Stopping, admit, session_made, stopping};
-use crate::saved::{self, Damage};
+use crate::rules::{Stopping, admit, begun_before, session_made, stopping};
+use crate::saved::Damage;
 
 /// Looks for a reply.
 pub(super) fn by_id<'a>(owner: &'a Cuid, id: &'a Cuid) -> Query<'a> {
@@ -101,7 +101,7 @@ pub(super) async fn begin(
     let InSession::New(session) = &new.session else {
         return begin_in(db, None, new, once).await;
     };
-    let made = session_made(session, numbers.next(db).await?)?;
+    let made = session_made(session, numbers.next(db).await?);
     let number = made.number;
     let begun = begin_in(db, Some(made), new, once).await?;
     if !matches!(begun, Begun::Done { session, .. } if session == number) {
@@ -125,8 +125,13 @@ async fn begin_in(
             sessions::wanted(owner, &new.session),
         ])
         .await?;
-    if let Some(id) = idempotency::found(&kept, once)? {
-        return begun_before(db, owner, &id).await;
+    if let Some(once) = once
+        && let Some(id) = idempotency::found(&kept, Some(once))?
+    {
+        let id = Cuid::parse(&id).map_err(|error| StoreError::Internal(Box::new(error)))?;
+        if let Some(begun) = begun_before(once, find(db, owner, &id).await?, now) {
+            return Ok(begun);
+        }
     }
     let found_session = found_session.first(session)?;
     let is_new = found_session.is_none();
@@ -148,7 +153,7 @@ async fn begin_in(
         Ok(place) => place,
         Err(refused) => return Ok(*refused),
     };
-    let there = messages::with_above(db, owner, &named).await?;
+    let there = messages::with_above(db, owner, &named, new_of(&new.prompt)).await?;
     let answer = match answer(&session, new, model, &there, messages::last(&last)?) {
         Ok(answer) => answer,
         Err(refused) => return Ok(*refused),
@@ -183,21 +188,6 @@ async fn begin_in(
         session: session.number,
         interrupted,
     })
-}
-
-async fn begun_before(db: &Connection, owner: &Cuid, id: &str) -> Result<Begun> {
-    let mut begun = Begun::Missing;
-    for id in saved::read_ids(id)? {
-        let kept = db.ask(by_id(owner, &id)).await?;
-        if let Some(found) = kept.first(found)? {
-            begun = Begun::Done {
-                reply: found.reply,
-                session: found.session,
-                interrupted: None,
-            };
-        }
-    }
-    Ok(begun)
 }
 
 /// Writes the reply, which is what the first statement answers, its messages, and its first event.

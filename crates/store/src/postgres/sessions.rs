@@ -124,13 +124,33 @@ const FILTERED_LIST: &str = concat!(
       ORDER BY session.updated_at DESC, session.number DESC"
 );
 
+pub(super) async fn list_made(
+    db: &Connection,
+    owner: &Cuid,
+    after: Option<i64>,
+    size: PageSize,
+) -> Result<Page<Session, i64>> {
+    let list = query!(
+        concat!(
+            "SELECT ",
+            session_columns!(),
+            " FROM session WHERE owner = $1 AND number < $2 ORDER BY number DESC LIMIT $3"
+        ),
+        owner,
+        after.unwrap_or(i64::MAX),
+        size.get() + 1
+    );
+    let items = db.ask(list).await?.all(session)?;
+    Ok(Page::cut(items, size, |session| session.number))
+}
+
 pub(super) async fn create(
     db: &mut Connection,
     numbers: &Numbers,
     new: &NewSession,
     once: Option<&Once>,
 ) -> Result<Session> {
-    let made = session_made(new, numbers.next(db).await?)?;
+    let made = session_made(new, numbers.next(db).await?);
     if once.is_none() && made.external_id.is_none() {
         db.write(insert(INSERT_AND_COUNT, &made, 1)?).await?;
         return Ok(made);

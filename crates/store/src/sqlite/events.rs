@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row};
 
 use super::writer::failure;
 use super::{messages, replies};
-use crate::rows::{Columns, Found, delta_kinds};
+use crate::rows::{Columns, Found, blank_delta, delta_kinds};
 use crate::rules::numbered;
 use crate::saved;
 
@@ -174,5 +174,23 @@ pub(super) fn forget_last_deltas(db: &Connection, owner: &Cuid, found: &Found) -
         of_last_attempt!()
     ))?
     .execute((owner.as_str(), found.session, found.message_seq))
+    .map(drop)
+}
+
+/// Blanks the deltas that are left of a reply that has ended, those of earlier attempts; their numbers
+/// stay.
+pub(super) fn blank_deltas(
+    db: &Connection,
+    owner: &Cuid,
+    (session, message): (i64, i64),
+) -> Result<()> {
+    db.prepare_cached(concat!(
+        "UPDATE reply_event SET data = ",
+        blank_delta!(),
+        " WHERE owner = ?1 AND session = ?2 AND message = ?3 AND kind IN (",
+        delta_kinds!(),
+        ")"
+    ))?
+    .execute((owner.as_str(), session, message))
     .map(drop)
 }

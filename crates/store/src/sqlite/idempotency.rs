@@ -61,7 +61,7 @@ pub(super) fn save(
     outcome: &str,
     session: Option<i64>,
 ) -> Result<(), StoreError> {
-    let until = now.after(limits::IDEMPOTENCY_KEPT);
+    let until = now.after(once.tries.kept());
     db.prepare_cached(
         "INSERT OR REPLACE INTO idempotency (owner, key, request, outcome, session, expires_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

@@ -8,7 +8,7 @@ use chat::types::{
 use rusqlite::{Connection, OptionalExtension, Result};
 
 use super::writer::failure;
-use super::{feed, idempotency, sessions};
+use super::{events, feed, idempotency, sessions};
 use crate::appending::{Made, above, is_within, made, named, without_parts};
 use crate::rows::{self, message_columns};
 use crate::rules::page_of_messages;
@@ -104,7 +104,7 @@ pub(super) fn append(
     let Some(session) = sessions::find(db, owner, key).map_err(failure)? else {
         return Ok(Appended::Missing);
     };
-    let there = there(db, owner, named(&session, new)).map_err(failure)?;
+    let there = there(db, owner, named(&session, new), new).map_err(failure)?;
     let last = last_seq(db, &session).map_err(failure)?;
     let made = match made(&session, new, &there, last, now) {
         Ok(made) => made,
@@ -137,7 +137,12 @@ fn appended_before(
 }
 
 /// Those of these messages that are there, with those above them that new ones may need, too.
-pub(super) fn there(db: &Connection, owner: &Cuid, named: Vec<&Cuid>) -> Result<Vec<Message>> {
+pub(super) fn there(
+    db: &Connection,
+    owner: &Cuid,
+    named: Vec<&Cuid>,
+    new: &[NewMessage],
+) -> Result<Vec<Message>> {
     let read = |ids: &[Cuid]| {
         let found = ids.iter().map(|id| find(db, owner, id));
         let found = found.collect::<Result<Vec<_>>>()?;
@@ -147,7 +152,7 @@ pub(super) fn there(db: &Connection, owner: &Cuid, named: Vec<&Cuid>) -> Result<
     let mut wanted: Vec<_> = named.into_iter().cloned().collect();
     while !wanted.is_empty() {
         let found = read(&wanted)?;
-        wanted = above(&found);
+        wanted = above(&found, new);
         there.extend(found);
     }
     Ok(there)
@@ -223,7 +228,11 @@ pub(super) fn remove_parts(
             rest.seq,
             content,
             feed::next(db, owner)?,
-        ))
+        ))?;
+        if rest.reply.is_some() {
+            events::blank_deltas(db, owner, (session.number, rest.seq))?;
+        }
+        Ok(())
     };
     write().map_err(failure)?;
     Ok(Some(rest))

@@ -164,6 +164,16 @@ impl Store for Sqlite {
             .read(|db| sessions::list(db, owner, filter, after, size))
     }
 
+    async fn sessions_made(
+        &self,
+        owner: &Cuid,
+        after: Option<i64>,
+        size: PageSize,
+    ) -> Result<Page<Session, i64>, StoreError> {
+        self.readers
+            .read(|db| sessions::list_made(db, owner, after, size))
+    }
+
     async fn change_session(
         &self,
         owner: Cuid,

@@ -4,10 +4,10 @@ use rusqlite::{Connection, OptionalExtension, Result};
 
 use super::writer::failure;
 use super::{feed, idempotency, messages, sessions, writing};
-use crate::appending::{Answer, answer, named_by};
+use crate::appending::{Answer, answer, named_by, new_of};
 use crate::options::write_options;
 use crate::rows::{self, Found, reply_columns};
-use crate::rules::{Stopping, admit, stopping};
+use crate::rules::{Stopping, admit, begun_before, stopping};
 
 pub(super) fn find(db: &Connection, owner: &Cuid, id: &Cuid) -> Result<Option<Found>> {
     db.prepare_cached(concat!(
@@ -55,7 +55,11 @@ pub(super) fn begin(
     if let Some(once) = once
         && let Some(id) = idempotency::find(db, &new.owner, once, new.created_at)?
     {
-        return begun_before(db, &new.owner, &id);
+        let id = Cuid::parse(&id).map_err(|error| StoreError::Internal(Box::new(error)))?;
+        let kept = find(db, &new.owner, &id).map_err(failure)?;
+        if let Some(begun) = begun_before(once, kept, new.created_at) {
+            return Ok(begun);
+        }
     }
     let found = match &new.session {
         InSession::Existing(key) => sessions::find(db, &new.owner, key),
@@ -74,8 +78,8 @@ pub(super) fn begin(
         Ok(place) => place,
         Err(refused) => return Ok(*refused),
     };
-    let there =
-        messages::there(db, &new.owner, named_by(&session, &new.prompt)).map_err(failure)?;
+    let named = named_by(&session, &new.prompt);
+    let there = messages::there(db, &new.owner, named, new_of(&new.prompt)).map_err(failure)?;
     let last = messages::last_seq(db, &session).map_err(failure)?;
     let answer = match answer(&session, new, model, &there, last) {
         Ok(answer) => answer,
@@ -99,16 +103,6 @@ pub(super) fn begin(
         session: session.number,
         interrupted,
     })
-}
-
-fn begun_before(db: &Connection, owner: &Cuid, id: &str) -> std::result::Result<Begun, StoreError> {
-    let id = Cuid::parse(id).map_err(|error| StoreError::Internal(Box::new(error)))?;
-    let found = find(db, owner, &id).map_err(failure)?;
-    Ok(found.map_or(Begun::Missing, |found| Begun::Done {
-        reply: found.reply,
-        session: found.session,
-        interrupted: None,
-    }))
 }
 
 /// Writes the reply, its messages, and its first event.

@@ -104,6 +104,24 @@ const FILTERED_LIST: &str = concat!(
       ORDER BY updated_at DESC, number DESC"
 );
 
+pub(super) fn list_made(
+    db: &Connection,
+    owner: &Cuid,
+    after: Option<i64>,
+    size: PageSize,
+) -> Result<Page<Session, i64>> {
+    let (after, more) = (after.unwrap_or(i64::MAX), size.get() + 1);
+    let items = db
+        .prepare_cached(concat!(
+            "SELECT ",
+            session_columns!(),
+            " FROM session WHERE owner = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3"
+        ))?
+        .query_map((owner.as_str(), after, more), |row| rows::session(row))?
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Page::cut(items, size, |session| session.number))
+}
+
 pub(super) fn create(
     db: &Connection,
     new: &NewSession,
@@ -132,7 +150,7 @@ pub(super) fn made(db: &Connection, new: &NewSession) -> std::result::Result<Ses
         .prepare_cached("SELECT next FROM id_block WHERE name = 'session'")
         .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
         .map_err(failure)?;
-    rules::session_made(new, number)
+    Ok(rules::session_made(new, number))
 }
 
 /// Writes a session, whose number is the next one.

@@ -1,7 +1,7 @@
 use chat::contracts::{Admission, Changed, Deleted, Registered, Store, StoreError, TokenMade};
-use chat::limits::IDEMPOTENCY_KEPT;
+use chat::limits::{IDEMPOTENCY_KEPT, TRIES_KEPT};
 use chat::types::{
-    Cuid, NewToken, Once, Precondition, SessionChange, SessionKey, Timestamp, TokenKind,
+    Cuid, NewToken, Once, Precondition, SessionChange, SessionKey, Timestamp, TokenKind, Tries,
 };
 
 use crate::samples::{
@@ -187,7 +187,7 @@ pub async fn keys_past_their_time_are_swept(store: &dyn Store) {
 /// A wish of a client that counts its tries and asks for the first time.
 fn first_try(key: &str, request: u8) -> Once {
     Once {
-        is_first: true,
+        tries: Tries::First,
         ..once(key, request)
     }
 }
@@ -237,6 +237,28 @@ pub async fn a_first_try_takes_no_account_of_what_was_done_before(store: &dyn St
     let token = new_token(&ada, TokenKind::Personal);
     let made = store.create_token(token, Some(first_try("k", 6))).await;
     assert!(matches!(made.unwrap(), TokenMade::Made { .. }));
+}
+
+pub async fn what_a_counted_try_did_is_forgotten_sooner(store: &dyn Store) {
+    let ada = account(store, "a@x").await.id;
+    let create = async |tries, at| {
+        let once = Once {
+            tries,
+            ..once("k", 1)
+        };
+        let new = new_session(&ada, "one", at);
+        let made = store.create_session(new, Some(once)).await;
+        made.unwrap().number
+    };
+    let mut at = 1;
+    for tries in [Tries::First, Tries::Later] {
+        let end = Timestamp(at).after(TRIES_KEPT).0;
+        let first = create(tries, at).await;
+        assert_eq!(create(Tries::Later, end - 1).await, first);
+        at = end;
+    }
+    assert_eq!(store.sweep(Timestamp(at - 1)).await.unwrap(), 0);
+    assert_eq!(store.sweep(Timestamp(at)).await.unwrap(), 1);
 }
 
 pub async fn a_first_try_that_does_nothing_leaves_what_is_there(store: &dyn Store) {

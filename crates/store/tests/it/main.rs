@@ -89,6 +89,8 @@ conformance! {
         the_list_runs_from_the_newest_change_to_the_oldest
         pages_meet_without_gap_or_repeat_while_sessions_are_added
         filters_show_only_what_they_name
+        sessions_are_listed_by_when_they_were_made
+        a_session_is_made_with_a_system_message
         a_deleted_session_is_gone
         the_longest_texts_come_back_as_they_were
         a_session_without_a_name_is_named_once
@@ -113,6 +115,7 @@ conformance! {
         keys_past_their_time_are_swept
         a_first_try_takes_no_account_of_what_was_done_before
         a_first_try_that_does_nothing_leaves_what_is_there
+        what_a_counted_try_did_is_forgotten_sooner
     }
     messages {
         appended_messages_follow_the_head_and_move_it
@@ -190,12 +193,14 @@ conformance! {
         tools_parts_and_roles_come_back
         an_output_follows_a_message_that_makes_its_call
         an_output_of_no_call_is_refused_and_nothing_is_written
+        a_call_has_one_output_on_a_path
         a_retry_of_outputs_is_answered_whatever_has_become_of_their_call
         a_reply_that_calls_tools_is_read_the_same_before_and_after_its_end
         only_the_calls_of_the_last_attempt_are_made
         the_outputs_of_a_replys_calls_are_answered_by_another_reply
         a_message_is_found_in_its_session
         parts_that_are_removed_leave_their_places_and_the_numbers_of_events
+        what_earlier_attempts_had_written_goes_with_parts_that_are_removed
         parts_of_what_has_not_ended_or_is_somebody_elses_stay
     }
     wanting {
@@ -204,6 +209,7 @@ conformance! {
         a_refused_reply_leaves_no_session_behind
         a_session_that_is_there_may_be_busy
         a_repeated_wish_makes_one_session
+        a_later_try_finds_a_reply_until_it_has_ended_for_a_while
         options_are_there_for_whoever_writes_the_reply
         a_reply_is_found_by_its_identifier_alone
         a_reply_is_hidden_once

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chat::contracts::{Admission, Claimed, Kept, Registered, Store, StoreError};
 use chat::limits::LEASE;
-use chat::types::{Email, MessageView, Once, Precondition, Role, Timestamp};
+use chat::types::{Email, MessageView, Once, Precondition, Role, Timestamp, Tries};
 use store::{CommitObserver, Database, LeaseClock, OpenError, Options, Purpose};
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, NoTls};
@@ -249,7 +249,7 @@ async fn a_change_whose_connection_is_lost_is_tried_again_if_it_has_a_key() {
     let same_key = format!("INSERT INTO idempotency VALUES ('{ada}', 'key', '', NULL, NULL, 0)");
     // A first try would not look for what it may have done.
     let first_try = Once {
-        is_first: true,
+        tries: Tries::First,
         ..once("key", 1)
     };
     let tries = [
@@ -258,7 +258,7 @@ async fn a_change_whose_connection_is_lost_is_tried_again_if_it_has_a_key() {
         (None, "SELECT * FROM feed FOR UPDATE"),
     ];
     for (key, hold) in tries {
-        let is_tried_again = key.as_ref().is_some_and(|key| !key.is_first);
+        let is_tried_again = key.as_ref().is_some_and(|key| key.tries != Tries::First);
         other
             .batch_execute(&format!("BEGIN; {hold}"))
             .await

@@ -9,7 +9,8 @@ use chat::types::{
     MessageRole, MessageView, Metadata, ModelName, ModelOptions, NewAccount, NewMessage,
     NewSession, NewToken, NumberedEvent, Once, Page, PageSize, Parent, Part, Precondition, Reply,
     ReplyOptions, ReplyStatus, Role, Session, SessionChange, SessionKey, SessionKind,
-    SystemMessage, Timestamp, Title, TokenKind, TokenUsage, Tool, ToolChoice, ToolName, WhenBusy,
+    SystemMessage, Timestamp, Title, TokenKind, TokenUsage, Tool, ToolChoice, ToolName, Tries,
+    WhenBusy,
 };
 
 /// Counts instead of drawing: a test's identifiers differ, and that is all it needs.
@@ -38,7 +39,7 @@ pub fn once(key: &str, request: u8) -> Once {
     Once {
         key: IdempotencyKey::parse(key).unwrap(),
         request: [request; 32],
-        is_first: false,
+        tries: Tries::Keyed,
     }
 }
 
@@ -68,6 +69,7 @@ pub fn new_session(owner: &Cuid, text: &str, at: i64) -> NewSession {
         title: title(text),
         named: true,
         kind: SessionKind::Text,
+        system_message: SystemMessage::parse("").unwrap(),
         external_id: None,
         metadata: Metadata::default(),
         created_at: Timestamp(at),

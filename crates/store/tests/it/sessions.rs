@@ -208,6 +208,46 @@ pub async fn pages_meet_without_gap_or_repeat_while_sessions_are_added(store: &d
     assert_eq!(seen, ["7", "6", "5", "4", "3", "2", "1"]);
 }
 
+pub async fn sessions_are_listed_by_when_they_were_made(store: &dyn Store) {
+    let ada = account(store, "a@x").await.id;
+    let bob = account(store, "b@x").await.id;
+    let mut made = Vec::new();
+    for at in 1..=5 {
+        made.push(session(store, &ada, "hers", at).await.number);
+        session(store, &bob, "his", at).await;
+    }
+    made.reverse();
+    // A change moves nothing.
+    rename(store, &ada, made[4], "new", 9).await;
+    let list = async |after, size| {
+        let size = PageSize::new(size).unwrap();
+        let page = store.sessions_made(&ada, after, size).await.unwrap();
+        let numbers = page.items.iter().map(|one| one.number);
+        (numbers.collect::<Vec<_>>(), page.next)
+    };
+    assert_eq!(list(None, 5).await, (made.clone(), None));
+    assert_eq!(list(None, 2).await, (made[..2].to_vec(), Some(made[1])));
+    // The one that a page ended with may be gone.
+    assert_eq!(delete(store, &ada, made[1]).await, Deleted::Done);
+    assert_eq!(
+        list(Some(made[1]), 2).await,
+        (made[2..4].to_vec(), Some(made[3]))
+    );
+    assert_eq!(list(Some(made[3]), 2).await, (vec![made[4]], None));
+    assert_eq!(list(Some(made[4]), 2).await, (Vec::new(), None));
+}
+
+pub async fn a_session_is_made_with_a_system_message(store: &dyn Store) {
+    let ada = account(store, "a@x").await.id;
+    let new = NewSession {
+        system_message: SystemMessage::parse("Be kind.").unwrap(),
+        ..new_session(&ada, "one", 1)
+    };
+    let made = store.create_session(new.clone(), None).await.unwrap();
+    assert_eq!(made.system_message, new.system_message);
+    assert_eq!(find(store, &ada, made.number).await, Some(made));
+}
+
 pub async fn filters_show_only_what_they_name(store: &dyn Store) {
     let ada = account(store, "a@x").await.id;
     for (text, kind) in [("text", SessionKind::Text), ("file", SessionKind::File)] {

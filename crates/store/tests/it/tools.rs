@@ -8,7 +8,7 @@ use chat::types::{
     Parent, Part, ReplyStatus, Session, Timestamp, ToolCall, ToolOutput,
 };
 
-use crate::reply_samples::{answering, assert_read_on, thought, wish};
+use crate::reply_samples::{answering, assert_read_on, lease, thought, wish};
 use crate::samples::{
     account, append, append_texts, begin, call, claim_of, claim_work, cuid, cursor, ending, events,
     find, finish, key, look, message, messages, new_finish, new_message, new_reply, numbered, once,
@@ -98,12 +98,45 @@ pub async fn an_output_follows_a_message_that_makes_its_call(store: &dyn Store) 
     ];
     let first = append(store, &made, new, 2).await;
     // Behind tools' messages that were there, or beside them.
-    append(store, &made, vec![outputs(&["a"])], 3).await;
-    append(store, &made, vec![outputs(&["b"]), outputs(&["c"])], 3).await;
-    for parent in &first {
-        let beside = behind(&parent.id, outputs(&["b"]));
-        append(store, &made, vec![beside], 4).await;
+    for (parent, ids) in [(0, ["c"]), (1, ["b"])] {
+        let beside = behind(&first[parent].id, outputs(&ids));
+        append(store, &made, vec![beside], 3).await;
     }
+    append(store, &made, vec![outputs(&["c"])], 4).await;
+}
+
+pub async fn a_call_has_one_output_on_a_path(store: &dyn Store) {
+    let ada = account(store, "a@x").await.id;
+    let made = session(store, &ada, "one", 1).await;
+    let new = vec![calls(&["a", "b", "c"]), outputs(&["a"]), outputs(&["b"])];
+    let there = append(store, &made, new, 2).await;
+    let before = look(store, &made).await;
+    let caller = &there[0].id;
+    for (at, new) in [
+        // It has one right above, further above, or among those that come together.
+        (0, vec![outputs(&["b"])]),
+        (0, vec![outputs(&["a"])]),
+        (1, vec![outputs(&["c"]), outputs(&["c"])]),
+        (1, vec![behind(caller, outputs(&["c"])), outputs(&["c"])]),
+        (1, vec![outputs(&["c"]), outputs(&["a"])]),
+        (2, vec![calls(&["a"]), outputs(&["a"]), outputs(&["a"])]),
+        (0, vec![outputs(&["c", "c"])]),
+        (0, vec![outputs(&["c", "a"])]),
+    ] {
+        let refused = try_append(store, &made, new.clone(), None).await;
+        assert_eq!(refused.unwrap(), Appended::NoSuchCall(at));
+        let reply = NewReply {
+            prompt: Prompt::New(new),
+            ..new_reply(&made, "", 3)
+        };
+        assert_eq!(wish(store, reply).await, Begun::NoSuchCall(at));
+    }
+    assert_eq!(look(store, &made).await, before);
+    // Another message's call of that name, or another path, has nothing to do with it.
+    let new = vec![outputs(&["c"]), calls(&["a"]), outputs(&["a"])];
+    append(store, &made, new, 4).await;
+    let beside = vec![behind(caller, outputs(&["c"])), outputs(&["b", "a"])];
+    append(store, &made, beside, 5).await;
 }
 
 pub async fn an_output_of_no_call_is_refused_and_nothing_is_written(store: &dyn Store) {
@@ -227,7 +260,7 @@ pub async fn only_the_calls_of_the_last_attempt_are_made(store: &dyn Store) {
         };
         let kept = store.append_events(vec![written], Timestamp(at)).await;
         assert_eq!(kept.unwrap(), [Kept::Yes]);
-        at += crate::reply_samples::lease();
+        at += lease();
         if id == "b" {
             finish(store, new_finish(&held, at)).await;
         }
@@ -334,6 +367,48 @@ pub async fn parts_that_are_removed_leave_their_places_and_the_numbers_of_events
     assert_eq!(cursor(store, &ada).await, last + 1);
     expected.content[3] = Part::Removed;
     assert_eq!(remove(3..usize::MAX).await, expected);
+}
+
+pub async fn what_earlier_attempts_had_written_goes_with_parts_that_are_removed(store: &dyn Store) {
+    let ada = account(store, "a@x").await.id;
+    let made = session(store, &ada, "one", 1).await;
+    // Another reply keeps what it has.
+    let mut kept = Vec::new();
+    for is_removed in [false, true] {
+        let at = 2 + i64::from(is_removed) * 10 * lease();
+        let begun = begin(store, &made, "first", at).await;
+        let broken_off = claim_of(&made, &claim_work(store, &made, at).await);
+        let mut deltas = vec![thought("hm"), text("Let me ")];
+        deltas.extend(call("a", "look_up", &["{}"]));
+        let written = Append {
+            claim: broken_off,
+            events: numbered(2, deltas),
+            renew: false,
+        };
+        let appended = store.append_events(vec![written], Timestamp(at)).await;
+        assert_eq!(appended.unwrap(), [Kept::Yes]);
+        let held = claim_of(&made, &claim_work(store, &made, at + lease()).await);
+        write(store, &held, 8, &["a", "b"], at + lease()).await;
+        finish(store, new_finish(&held, at + lease())).await;
+        let mut all = events(store, &ada, &begun.id, 0).await;
+        if is_removed {
+            let id = begun.message.clone();
+            let removed = store.remove_parts(ada.clone(), key(&made), id, 0..1);
+            assert_eq!(removed.await.unwrap().unwrap().content, [Part::Removed]);
+            let blank = call("", "", &[""]);
+            let blank = [vec![thought(""), text("")], blank, vec![text(""); 2]].concat();
+            let deltas = all
+                .iter_mut()
+                .filter(|one| matches!(one.event, Event::Delta(_)));
+            for (event, blank) in deltas.zip(blank) {
+                event.event = Event::Delta(blank);
+            }
+        }
+        kept.push((begun.id, all));
+    }
+    for (reply, all) in &kept {
+        assert_read_on(store, &ada, reply, all).await;
+    }
 }
 
 pub async fn parts_of_what_has_not_ended_or_is_somebody_elses_stay(store: &dyn Store) {

@@ -1,10 +1,11 @@
 //! What is wanted of a reply beyond its prompt: a session of its own, options, to be hidden.
 
 use chat::contracts::{Begun, Change, Changes, InSession, NewReply, Prompt, Store};
-use chat::limits::REPLIES_QUEUED;
+use chat::limits::{REPLIES_QUEUED, RETRY_AWAITED};
 use chat::types::{
-    Cuid, Event, ExternalId, MessageRole, MessageView, NewMessage, NewSession, PageSize, Parent,
-    Part, Reply, ReplyOptions, Session, SessionFilter, SessionKey, Timestamp, ToolOutput, WhenBusy,
+    Cuid, Event, ExternalId, MessageRole, MessageView, NewMessage, NewSession, Once, PageSize,
+    Parent, Part, Reply, ReplyOptions, Session, SessionFilter, SessionKey, SystemMessage,
+    Timestamp, ToolOutput, Tries, WhenBusy,
 };
 
 use store::LeaseClock;
@@ -54,6 +55,7 @@ pub async fn a_reply_makes_its_session(store: &dyn Store) {
     let new = NewSession {
         metadata: metadata("k", "v"),
         named: false,
+        system_message: SystemMessage::parse("Be brief.").unwrap(),
         ..called(&ada, "hers")
     };
     let system = NewMessage {
@@ -77,6 +79,7 @@ pub async fn a_reply_makes_its_session(store: &dyn Store) {
     let made = made.unwrap().unwrap();
     assert_eq!((&made.id, made.number), (&new.id, number));
     assert_eq!((&made.metadata, made.named), (&new.metadata, false));
+    assert_eq!(made.system_message, new.system_message);
     assert_eq!(made.head.as_ref(), Some(&reply.message));
     assert_eq!(reply.session, made.id);
     let path = messages(store, &made, MessageView::Path, 100).await;
@@ -211,8 +214,8 @@ pub async fn a_repeated_wish_makes_one_session(store: &dyn Store) {
     let made = &sessions(store, &ada).await[..];
     assert_eq!(made.len(), 1);
     // A client that counts its tries begins anew, and its next try finds that.
-    let anew = chat::types::Once {
-        is_first: true,
+    let anew = Once {
+        tries: Tries::First,
         ..once("k", 2)
     };
     let second = ask(anew).await.unwrap();
@@ -221,6 +224,41 @@ pub async fn a_repeated_wish_makes_one_session(store: &dyn Store) {
     assert_eq!(sessions(store, &ada).await.len(), 2);
     delete(store, &made[0], 5).await;
     assert_eq!(ask(once("k", 2)).await.unwrap(), second);
+}
+
+pub async fn a_later_try_finds_a_reply_until_it_has_ended_for_a_while(store: &dyn Store) {
+    let ada = account(store, "a@x").await.id;
+    let made = session(store, &ada, "one", 1).await;
+    let ask = async |tries, at| {
+        let once = Once {
+            tries,
+            ..once("k", 1)
+        };
+        match wish_once(store, new_reply(&made, "Why?", at), once).await {
+            Ok(Begun::Done { reply, .. }) => reply.id,
+            other => panic!("{other:?}"),
+        }
+    };
+    let end = async |at| {
+        let work = claim_work(store, &made, at).await;
+        finish(store, new_finish(&claim_of(&made, &work), at)).await;
+    };
+    let first = ask(Tries::First, 2).await;
+    let long = Timestamp(2).after(RETRY_AWAITED).0 + 5;
+    // One that has not ended is found however long it takes.
+    assert_eq!(ask(Tries::Later, long).await, first);
+    end(long).await;
+    let last = Timestamp(long).after(RETRY_AWAITED).0;
+    assert_eq!(ask(Tries::Later, last).await, first);
+    // A key of a client's own making holds.
+    assert_eq!(ask(Tries::Keyed, last + 1).await, first);
+    let second = ask(Tries::Later, last + 1).await;
+    assert_ne!(second, first);
+    // The new one is what is found from now on.
+    assert_eq!(ask(Tries::Later, last + 2).await, second);
+    assert_eq!(ask(Tries::Keyed, last + 2).await, second);
+    end(last + 3).await;
+    assert_eq!(ask(Tries::Later, last + 3).await, second);
 }
 
 pub async fn options_are_there_for_whoever_writes_the_reply(store: &dyn Store) {

@@ -28,8 +28,8 @@ pub(crate) struct Dialect {
     pub(crate) is_final: fn(&Fault) -> bool,
     /// What a malformed identifier in a path is: a mistake, or the name of nothing.
     pub(crate) malformed_id: StatusCode,
-    /// Whether its clients count their tries.
-    pub(crate) counts_tries: bool,
+    /// Whether its clients' counts of their tries stand in for a key, at that path.
+    pub(crate) counts_tries: fn(&str) -> bool,
     /// How long a request may take until its answer begins.
     pub(crate) request_time: Duration,
 }
@@ -51,7 +51,7 @@ impl Dialect {
             error_schema,
             is_final: |_| false,
             malformed_id: StatusCode::BAD_REQUEST,
-            counts_tries: false,
+            counts_tries: |_| false,
             request_time: limits::REQUEST_TIME,
         }
     }

@@ -170,7 +170,8 @@ fn once(parts: &Parts, body: &[u8]) -> Result<Option<Once>, Fault> {
 fn counted(parts: &Parts, body: &[u8]) -> Option<Once> {
     let count = parts.headers.get(RETRY_COUNT)?.to_str().ok()?;
     let count: u32 = count.parse().ok()?;
-    if !Dialect::at(parts.uri.path()).counts_tries {
+    let path = parts.uri.path();
+    if !(Dialect::at(path).counts_tries)(path) {
         return None;
     }
     let request = fingerprint(parts, body);

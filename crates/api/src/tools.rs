@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use chat::limits;
-use chat::types::{InvalidText, Metadata, Tool, ToolChoice, ToolName};
+use chat::types::{InvalidText, Metadata, ModelOptions, Tool, ToolChoice, ToolName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -64,6 +64,35 @@ impl Function {
             strict: self.strict,
         })
     }
+}
+
+/// Sees to it that what is wanted of one reply is not too much to be kept with it: its tools, and further
+/// fields. `named` is what the dialect calls one of these.
+pub(crate) fn bounded(
+    options: ModelOptions,
+    named: fn(&str) -> &str,
+) -> Result<ModelOptions, Fault> {
+    let tools = options.tools.iter().map(bytes).sum::<usize>();
+    let further = options.further.as_deref().unwrap_or("{}");
+    if tools + further.len() <= limits::OPTIONS_BYTES {
+        return Ok(options);
+    }
+    let fields: Map<String, Value> = serde_json::from_str(further).unwrap_or_default();
+    let sizes = fields
+        .iter()
+        .map(|(name, value)| (value.to_string().len(), named(name)));
+    let largest = sizes.chain([(tools, "tools")]).max();
+    let most = limits::OPTIONS_BYTES;
+    let reason = format!("is too long: all that is wanted of one reply may have {most} bytes");
+    Err(Fault::invalid(
+        largest.map_or("tools", |(_, name)| name),
+        reason,
+    ))
+}
+
+fn bytes(tool: &Tool) -> usize {
+    let texts = [&tool.description, &tool.parameters].into_iter().flatten();
+    tool.name.as_str().len() + texts.map(String::len).sum::<usize>()
 }
 
 /// What a choice may be: one of these tools, or any of them if it needs one.
@@ -143,3 +172,6 @@ impl Pairs {
         Metadata::new(self.0).map_err(|error| Fault::invalid(field, error))
     }
 }
+
+#[cfg(test)]
+mod tests;

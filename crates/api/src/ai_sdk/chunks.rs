@@ -1,4 +1,5 @@
-//! A reply's log as a UI message stream. The same row always becomes the same chunks.
+//! A reply's log as a UI message stream. The same row always becomes the same chunks, but a stream that begins
+//! once an attempt was given up leaves out what that one said.
 //!
 //! A chunk has no field that the first release that read such streams (5.0.0) would refuse; what else
 //! there is to say is in the metadata of the message.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::extract::present;
 use crate::fault::Fault;
 use crate::schema;
-use crate::tools::{Function, call_id, tools, written};
+use crate::tools::{Function, bounded, call_id, tools, written};
 
 /// A message to be answered, and how. What a front end sends besides is ignored.
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -164,10 +164,13 @@ impl Request {
         let instructions = instructions.transpose();
         Ok(ReplyOptions {
             instructions: instructions.map_err(|error| Fault::invalid("instructions", error))?,
-            model: ModelOptions {
-                tools: tools(self.tools.iter().flatten(), "tools", "")?,
-                ..ModelOptions::default()
-            },
+            model: bounded(
+                ModelOptions {
+                    tools: tools(self.tools.iter().flatten(), "tools", "")?,
+                    ..ModelOptions::default()
+                },
+                |field| field,
+            )?,
             ..ReplyOptions::default()
         })
     }

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use chat::types::{
-    Metadata, Once, Precondition, Session, SessionChange, SessionFilter, SessionKey, Title,
-};
+use chat::types::{Metadata, Once, Precondition, Session, SessionChange, SessionKey, Title};
 use chat::{Chat, Error, SessionDraft};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -81,12 +79,11 @@ pub(super) async fn list(
                 Error::NotFound => unknown(),
                 other => Fault::Chat(other),
             })?;
-            Some(session.position())
+            Some(session.number)
         }
         None => None,
     };
-    let page = chat.sessions(&caller, SessionFilter::default(), after, size);
-    let page = page.await?;
+    let page = chat.sessions_made(&caller, after, size).await?;
     let data = page.items.iter().map(Conversation::from).collect();
     let list = Conversations::new(data, page.next.is_some());
     Ok(json(StatusCode::OK, &list))
@@ -232,7 +229,7 @@ pub(super) struct ConversationQuery {
     /// How many conversations at most.
     #[schemars(with = "u32", range(min = 1, max = chat::limits::PAGE_ITEMS), extend("default" = chat::limits::PAGE_ITEMS_DEFAULT))]
     limit: Option<u32>,
-    /// From the newest change to the oldest.
+    /// From the newest to the oldest, as they were made.
     #[schemars(with = "String", extend("const" = "desc"))]
     order: Option<String>,
     /// The last conversation of the page before.
@@ -281,7 +278,7 @@ impl Conversation<'_> {
     }
 }
 
-/// A page of conversations, the newest change first. The names are empty if it is.
+/// A page of conversations, the newest first. The names are empty if it is.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Conversations<'a> {
     #[schemars(extend("const" = "list"))]

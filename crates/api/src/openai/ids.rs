@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use chat::types::{Cuid, Part, SessionKey};
+use chat::types::{Cuid, Message, Part, SessionKey};
 use chat::{Chat, Error};
 use schemars::JsonSchema;
 
@@ -113,6 +113,12 @@ impl ItemId {
             attempt,
         };
         (id.to_string() == text).then_some(id)
+    }
+
+    /// The part of a message that the item begins with, if it is one of this message, or was.
+    pub(super) fn part_of(&self, message: &Message) -> Option<usize> {
+        let is_there = self.message == message.id && self.part < message.content.len();
+        is_there.then_some(self.part)
     }
 
     /// The same item, as it is called in its conversation.

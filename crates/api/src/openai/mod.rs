@@ -36,10 +36,16 @@ pub(crate) const DIALECT: Dialect = Dialect {
     status: error::status,
     is_final: error::is_final,
     malformed_id: S::NOT_FOUND,
-    counts_tries: true,
+    counts_tries,
     request_time: limits::WHOLE_ANSWER_REQUEST_TIME,
     ..Dialect::plain("openai", "bearer", error::body, error::schema)
 };
+
+/// Not where a conversation is made. Many people's are asked for in the same words, such as `{}`: a retry
+/// whose first try never arrived would be given somebody else's. A spare empty one harms nobody.
+fn counts_tries(path: &str) -> bool {
+    path != "/v1/conversations"
+}
 
 #[rustfmt::skip]
 pub(crate) fn routes() -> Vec<Route> {
@@ -51,7 +57,7 @@ pub(crate) fn routes() -> Vec<Route> {
             .answers(S::OK, &Model::example())
             .refuses([Fault::Chat(Error::UnknownModel)]),
 
-        get("/v1/conversations", "List conversations, the newest change first", conversations::list)
+        get("/v1/conversations", "List conversations, the newest first", conversations::list)
             .query::<ConversationQuery>()
             .answers(S::OK, &Conversations::example()),
         post("/v1/conversations", "Create a conversation", conversations::create)

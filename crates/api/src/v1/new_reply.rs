@@ -13,7 +13,7 @@ use super::parts::{NewOutput, text};
 use crate::extract::{cuid, nullable, present};
 use crate::fault::Fault;
 use crate::schema;
-use crate::tools::{Function, chosen, tool_name, tools, within};
+use crate::tools::{Function, bounded, chosen, tool_name, tools, within};
 
 /// What is to be answered: `prompt` or `toolOutputs`, perhaps with `parentId`, or `parentId` alone; and
 /// how.
@@ -173,14 +173,21 @@ impl NewReply {
         Ok(ReplyOptions {
             instructions,
             metadata: Metadata::default(),
-            model: ModelOptions {
-                temperature: within(self.temperature, 0.0..=2.0, "temperature")?,
-                top_p: within(self.top_p, 0.0..=1.0, "topP")?,
-                max_output_tokens: within(self.max_output_tokens, 1..=u32::MAX, "maxOutputTokens")?,
-                tool_choice: choice.transpose()?,
-                tools,
-                ..ModelOptions::default()
-            },
+            model: bounded(
+                ModelOptions {
+                    temperature: within(self.temperature, 0.0..=2.0, "temperature")?,
+                    top_p: within(self.top_p, 0.0..=1.0, "topP")?,
+                    max_output_tokens: within(
+                        self.max_output_tokens,
+                        1..=u32::MAX,
+                        "maxOutputTokens",
+                    )?,
+                    tool_choice: choice.transpose()?,
+                    tools,
+                    ..ModelOptions::default()
+                },
+                |field| field,
+            )?,
         })
     }
 

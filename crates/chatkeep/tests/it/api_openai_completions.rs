@@ -220,7 +220,9 @@ async fn a_completion_that_is_stored_is_a_conversation() {
     let body = json!({
         "messages": [
             { "role": "system", "content": "Be brief." },
+            { "role": "developer", "content": [{ "type": "text", "text": "Be" }, { "type": "text", "text": " kind." }] },
             { "role": "user", "content": "before" },
+            { "role": "system", "content": "Be quick." },
             { "role": "assistant", "content": "yes?" },
             { "role": "user", "content": "tokens=2" },
         ],
@@ -250,12 +252,18 @@ async fn a_completion_that_is_stored_is_a_conversation() {
     assert_eq!(
         texts,
         [
-            "Be brief.",
             "before",
+            "Be quick.",
             "yes?",
             "tokens=2",
             said(0, 2).as_str()
         ]
+    );
+    // What was set up at first is never left out, however long the conversation grows.
+    let session = talk.ada.get(&format!("/api/v1/chat/{chat}")).await;
+    assert_eq!(
+        session.body["data"]["systemMessage"],
+        "Be brief.\n\nBe kind."
     );
     let reply = answer.body["id"]
         .as_str()
@@ -299,6 +307,8 @@ async fn what_goes_wrong_is_told_as_an_sdk_expects_it() {
         let chunks = stream(&talk.ada, body("tokens=2 finish=content_filter")).await;
         assert_eq!(message(&chunks).1, "content_filter");
     }
+    let set_up = json!([{ "role": "system", "content": "x".repeat(32_769) }, { "role": "user", "content": "tokens=1" }]);
+    let long = "x".repeat(256 << 10);
     let image = json!([{ "type": "image_url", "image_url": { "url": "x" } }]);
     for (body, status, param) in [
         (json!({}), 400, "messages"),
@@ -328,6 +338,12 @@ async fn what_goes_wrong_is_told_as_an_sdk_expects_it() {
             400,
             "messages[0].role",
         ),
+        (
+            json!({ "messages": set_up, "store": true }),
+            400,
+            "messages[0].content",
+        ),
+        (json!({ "stop": long }), 400, "stop"),
         (json!({ "n": 2 }), 400, "n"),
         (json!({ "logprobs": true }), 400, "logprobs"),
         (json!({ "functions": [] }), 400, "functions"),
@@ -360,40 +376,31 @@ async fn what_goes_wrong_is_told_as_an_sdk_expects_it() {
 }
 
 #[tokio::test]
-async fn a_second_attempt_ends_a_stream_that_only_grows() {
+async fn a_stream_that_joins_a_second_attempt_says_nothing_of_the_first() {
     let talk = Talk::start();
     let mut body = asking("tokens=3 stall_after=2 stalls=1");
     body["store"] = json!(true);
-    let mut waiting = body.clone();
-    waiting["stream"] = json!(true);
-    let key = |body: &Value, client: &Client| {
-        let request = client.request("POST", "/v1/chat/completions").json(body);
+    body["stream"] = json!(true);
+    let key = |client: &Client| {
+        let request = client.request("POST", "/v1/chat/completions").json(&body);
         request.header("Idempotency-Key", "once")
     };
-    let mut first = Events::open(key(&waiting, &talk.ada)).await;
+    let mut first = Events::open(key(&talk.ada)).await;
+    let reply = first.next().await.unwrap().json()["id"].clone();
     while !first.next().await.unwrap().data.contains("c0.1") {}
     let talk = talk.kill_and_start_again();
-    let chunks = Events::open(key(&waiting, &talk.ada)).await.rest().await;
-    let error = chunks
-        .iter()
-        .find(|chunk| chunk.data.starts_with(r#"{"error""#))
-        .unwrap();
-    assert_eq!(error.json()["error"]["type"], "server_error");
-    assert_eq!(chunks.last().unwrap().data, "[DONE]");
-    assert!(!chunks.iter().any(|chunk| chunk.data.contains("c1.")));
-    // The reply goes on, and is there in the conversation.
-    let list = talk.ada.get("/v1/conversations").await.body;
-    let path = format!(
-        "/v1/conversations/{}/items",
-        list["data"][0]["id"].as_str().unwrap()
+    let reply = reply.as_str().unwrap().replace("chatcmpl-", "resp_");
+    let response = format!("/v1/responses/{reply}?stream=true");
+    let mut second = Events::open(talk.ada.request("GET", &response)).await;
+    while !second.next().await.unwrap().data.contains("c1.") {}
+    let chunks = Events::open(key(&talk.ada)).await.rest().await;
+    let (whole, finish) = message(&chunks);
+    assert_eq!(
+        (&whole["content"], &finish),
+        (&json!(said(1, 3)), &json!("stop"))
     );
-    loop {
-        let items = talk.ada.get(&path).await.body["data"].clone();
-        if items.as_array().unwrap().len() == 2 {
-            assert_eq!(items[0]["content"][0]["text"], said(1, 3));
-            break;
-        }
-    }
+    assert_eq!(chunks.last().unwrap().data, "[DONE]");
+    assert_eq!(talk.provider.calls().len(), 2);
 }
 
 #[tokio::test]

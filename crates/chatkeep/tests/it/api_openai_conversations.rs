@@ -200,6 +200,8 @@ async fn items_are_listed_from_both_ends_page_by_page() {
         ("order=up", "order"),
         ("after=x", "after"),
         (&format!("order=asc&after=msg_{MISSING}"), "after"),
+        (&format!("after=msg_{MISSING}"), "after"),
+        (&format!("after={}_9", id(&whole[0])), "after"),
     ] {
         let refused = ada.get(&format!("{path}?{query}")).await;
         assert_eq!(
@@ -332,9 +334,19 @@ async fn conversations_are_listed_page_by_page() {
         .await;
         assert_eq!(pages.iter().map(id).collect::<Vec<_>>(), made);
     }
+    // One that is changed between two pages stays where it is.
+    let change = json!({ "title": "changed" });
+    ada.post(&format!("/v1/conversations/{}", made[3]), change)
+        .await;
+    let rest = format!("after={}", made[1]);
+    let rest = listed(&ada, "/v1/conversations", &rest).await;
+    assert_eq!(rest.iter().map(id).collect::<Vec<_>>(), made[2..]);
+    let gone = made.remove(0);
+    ada.delete(&format!("/v1/conversations/{gone}")).await;
     for (query, param) in [
         ("order=asc", "order"),
         ("after=conv_x", "after"),
+        (&format!("after={gone}"), "after"),
         ("limit=101", "limit"),
     ] {
         let refused = ada.get(&format!("/v1/conversations?{query}")).await;
@@ -378,34 +390,86 @@ async fn models_are_those_of_the_server() {
 }
 
 #[tokio::test]
-async fn a_retry_that_an_sdk_counts_makes_nothing_twice() {
+async fn a_retry_that_an_sdk_counts_appends_nothing_twice() {
     let server = Server::start();
     let ada = server.user("ada@example.com");
-    let make = async |count: &str, body: Value| {
-        let request = ada.request("POST", "/v1/conversations").json(&body);
+    let made = conversation(&ada, json!({})).await;
+    let path = format!("/v1/conversations/{}/items", id(&made));
+    let append = async |count: &str, text: &str| {
+        let body = json!({ "items": [{ "role": "user", "content": text }] });
+        let request = ada.request("POST", &path).json(&body);
         let made = send(request.header("x-stainless-retry-count", count)).await;
         assert_eq!(made.status, 200, "{made:?}");
-        id(&made.body)
+        made.body["first_id"].clone()
     };
-    let body = || json!({ "items": [{ "role": "user", "content": "hello" }] });
-    let first = make("0", body()).await;
-    assert_eq!(make("1", body()).await, first);
-    assert_eq!(make("2", body()).await, first);
-    let items = listed(&ada, &format!("/v1/conversations/{first}/items"), "").await;
-    assert_eq!(items.len(), 1);
-    let other = make("0", body()).await;
+    let first = append("0", "hello").await;
+    assert_eq!(append("1", "hello").await, first);
+    assert_eq!(append("2", "hello").await, first);
+    assert_eq!(listed(&ada, &path, "").await.len(), 1);
+    let other = append("0", "hello").await;
     assert_ne!(other, first, "the same once more is meant");
-    assert_eq!(make("1", body()).await, other);
+    assert_eq!(append("1", "hello").await, other);
     // What was never done is done by the retry.
-    let late = make("1", json!({ "metadata": { "k": "v" } })).await;
-    assert_eq!(listed(&ada, "/v1/conversations", "").await.len(), 3);
-    assert_ne!(late, other);
+    assert_ne!(append("1", "late").await, other);
+    assert_eq!(listed(&ada, &path, "").await.len(), 3);
 
-    let alike = futures_util::future::join_all((0..8).map(|_| make("0", json!({})))).await;
-    let alike: std::collections::BTreeSet<_> = alike.into_iter().collect();
+    let alike = futures_util::future::join_all((0..8).map(|_| append("0", "beside"))).await;
+    let alike: std::collections::BTreeSet<_> = alike.iter().map(Value::to_string).collect();
     assert_eq!(
         alike.len(),
         8,
         "those that run beside each other are not one"
     );
+}
+
+#[tokio::test]
+async fn a_conversation_is_made_once_by_its_key_and_never_by_a_count() {
+    let server = Server::start();
+    let ada = server.user("ada@example.com");
+    let make = async |count: &str, key: Option<&str>| {
+        let request = ada.request("POST", "/v1/conversations").json(&json!({}));
+        let mut request = request.header("x-stainless-retry-count", count);
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        let made = send(request).await;
+        assert_eq!(made.status, 200, "{made:?}");
+        id(&made.body)
+    };
+    // The retry may be another end user's, whose first try never arrived.
+    let first = make("0", None).await;
+    assert_ne!(make("1", None).await, first);
+    let keyed = make("0", Some("a")).await;
+    assert_eq!(make("1", Some("a")).await, keyed);
+    assert_ne!(make("0", Some("b")).await, keyed);
+}
+
+#[tokio::test]
+async fn items_that_are_deleted_while_they_are_listed_hide_none() {
+    let server = Server::start();
+    let ada = server.user("ada@example.com");
+    for order in ["asc", "desc"] {
+        for limit in 1..4 {
+            let made = conversation(&ada, json!({ "items": items() })).await;
+            let path = format!("/v1/conversations/{}/items", id(&made));
+            let whole = listed(&ada, &path, &format!("order={order}")).await;
+            let (mut seen, mut after) = (Vec::new(), String::new());
+            loop {
+                let query = format!("order={order}&limit={limit}{after}");
+                let page = ada.get(&format!("{path}?{query}")).await;
+                assert_eq!(page.status, 200, "{query} {page:?}");
+                for item in page.body["data"].as_array().unwrap() {
+                    let gone = ada.delete(&format!("{path}/{}", id(item))).await;
+                    assert_eq!(gone.status, 200, "{gone:?}");
+                    seen.push(item.clone());
+                }
+                if page.body["has_more"] == false {
+                    break;
+                }
+                after = format!("&after={}", page.body["last_id"].as_str().unwrap());
+            }
+            assert_eq!(seen, whole, "{order} {limit}");
+            assert_eq!(listed(&ada, &path, "").await, Vec::<Value>::new());
+        }
+    }
 }

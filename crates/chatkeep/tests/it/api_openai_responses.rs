@@ -82,7 +82,7 @@ async fn a_response_is_a_reply_in_a_conversation() {
         "max_output_tokens": 99,
         "reasoning": { "effort": "low", "summary": "auto" },
         "text": { "format": { "type": "json_schema", "name": "n", "schema": { "type": "object" }, "strict": true } },
-        "truncation": "auto",
+        "truncation": "disabled",
         "include": ["reasoning.encrypted_content"],
         "made_up": 5,
     });
@@ -100,6 +100,7 @@ async fn a_response_is_a_reply_in_a_conversation() {
         (&json!(0.5), &json!(0.25))
     );
     assert_eq!(response["reasoning"]["effort"], "low");
+    assert_eq!(response["truncation"], "auto", "whatever was asked");
     assert_eq!(
         response["text"]["format"]["schema"],
         json!({ "type": "object" })
@@ -208,6 +209,42 @@ async fn a_response_follows_another_one_or_what_its_conversation_ends_with() {
     assert_eq!(
         (&last["data"], &last["has_more"]),
         (&json!([items[2]]), &json!(true))
+    );
+}
+
+#[tokio::test]
+async fn a_response_finds_the_one_before_it_however_much_was_said_between() {
+    let talk = Talk::start();
+    let one = create(&talk.ada, json!({ "input": "tokens=1" })).await;
+    let mut input = vec![json!({ "role": "user", "content": "more" }); 30];
+    input.push(json!({ "role": "user", "content": "tokens=2" }));
+    let body = json!({ "input": input, "conversation": one["conversation"] });
+    let two = create(&talk.ada, body).await;
+    assert_eq!(two["previous_response_id"], one["id"]);
+    assert_eq!(find(&talk.ada, &id(&two)).await, two);
+}
+
+#[tokio::test]
+async fn a_conversation_that_a_request_makes_is_named_by_what_its_user_says() {
+    let talk = Talk::with("");
+    let input = json!([
+        { "role": "user", "content": "before" },
+        { "role": "user", "content": "tokens=2" },
+        { "role": "developer", "content": "Be brief." },
+    ]);
+    let response = create(&talk.ada, json!({ "input": input })).await;
+    let path = format!("/v1/conversations/{}", id(&response["conversation"]));
+    assert_eq!(talk.ada.get(&path).await.body["title"], "tokens=2");
+    let messages = json!([{ "role": "user", "content": "tokens=1" }]);
+    let body = json!({ "messages": messages, "store": true });
+    let kept = talk.ada.post("/v1/chat/completions", body).await;
+    assert_eq!(kept.status, 200, "{kept:?}");
+    let list = talk.ada.get("/v1/conversations").await;
+    assert_eq!(list.body["data"][0]["title"], "tokens=1");
+    assert_eq!(
+        talk.provider.calls().len(),
+        2,
+        "no model was asked for a title"
     );
 }
 
@@ -604,6 +641,7 @@ async fn a_request_that_can_not_be_done_is_refused_with_its_field() {
     let talk = Talk::start();
     let conversation =
         create(&talk.ada, json!({ "input": "tokens=1" })).await["conversation"].clone();
+    let long = "x".repeat(256 << 10);
     for (body, status, param) in [
         (json!({}), 400, json!("input")),
         (json!({ "input": "" }), 400, json!("input")),
@@ -633,6 +671,16 @@ async fn a_request_that_can_not_be_done_is_refused_with_its_field() {
             json!({ "input": "x", "tools": [{ "type": "function" }] }),
             400,
             json!("tools[0].name"),
+        ),
+        (
+            json!({ "input": "x", "tools": [{ "type": "function", "name": "a", "description": long }] }),
+            400,
+            json!("tools"),
+        ),
+        (
+            json!({ "input": "x", "reasoning": { "effort": long } }),
+            400,
+            json!("reasoning.effort"),
         ),
         (
             json!({ "input": "x", "tool_choice": "required" }),

@@ -29,14 +29,15 @@ pub(super) async fn create(
 ) -> Result<response::Response, Fault> {
     let (wanted, once) = (change.body.parse()?, change.terms.once);
     let (stream, include_usage) = (wanted.stream, wanted.include_usage);
-    let mut events = if wanted.store {
+    let (mut events, shown_from) = if wanted.store {
         let reply = begin(&chat, &caller, wanted, once).await?;
         let key = SessionKey::Cuid(reply.session.clone());
         if !stream {
             let completion = whole(&chat, &caller, &key, &reply).await?;
             return Ok(json(StatusCode::OK, &completion));
         }
-        Events::from(chat.watch_reply(&caller, &key, &reply.id, 0).await?)
+        let watch = chat.watch_reply(&caller, &key, &reply.id, 0).await?;
+        (Events::from(watch), reply.attempt)
     } else {
         let unkept = Unkept {
             after: None,
@@ -44,10 +45,11 @@ pub(super) async fn create(
             model: wanted.model,
             options: wanted.options,
         };
-        Events::from(chat.answer_unkept(&caller, unkept, once).await?)
+        let passing = chat.answer_unkept(&caller, unkept, once).await?;
+        (Events::from(passing), 1)
     };
     if stream {
-        let mut chunks = Chunks::new(&events.accepted().await?.0, include_usage);
+        let mut chunks = Chunks::new(&events.accepted().await?.0, include_usage, shown_from);
         return Ok(streamed(events, move |event| chunks.push(event)));
     }
     let whole = events.whole().await?;
@@ -62,12 +64,15 @@ async fn begin(
     wanted: Wanted,
     once: Option<Once>,
 ) -> Result<Reply, Fault> {
+    let mut said = wanted.messages;
     let draft = ReplyDraft {
         session: WantedSession::New(SessionDraft {
+            title: said.title(),
+            system_message: said.take_system_message()?,
             metadata: wanted.options.metadata.clone(),
             ..SessionDraft::default()
         }),
-        prompt: PromptDraft::New(wanted.messages.messages),
+        prompt: PromptDraft::New(said.messages),
         model: wanted.model,
         when_busy: WhenBusy::default(),
         options: wanted.options,

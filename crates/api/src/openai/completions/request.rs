@@ -222,15 +222,22 @@ impl NewCompletion {
         Ok(ReplyOptions {
             instructions: None,
             metadata: metadata.unwrap_or_default(),
-            model: ModelOptions {
-                temperature: within(self.temperature, 0.0..=2.0, "temperature")?,
-                top_p: within(self.top_p, 0.0..=1.0, "top_p")?,
-                max_output_tokens: tokens.or(within(self.max_tokens, 1..=u32::MAX, "max_tokens")?),
-                tools,
-                tool_choice: choice,
-                parallel_tool_calls: self.parallel_tool_calls,
-                further: further.write()?,
-            },
+            model: tools::bounded(
+                ModelOptions {
+                    temperature: within(self.temperature, 0.0..=2.0, "temperature")?,
+                    top_p: within(self.top_p, 0.0..=1.0, "top_p")?,
+                    max_output_tokens: tokens.or(within(
+                        self.max_tokens,
+                        1..=u32::MAX,
+                        "max_tokens",
+                    )?),
+                    tools,
+                    tool_choice: choice,
+                    parallel_tool_calls: self.parallel_tool_calls,
+                    further: further.write()?,
+                },
+                |field| field,
+            )?,
         })
     }
 

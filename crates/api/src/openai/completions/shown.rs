@@ -154,13 +154,17 @@ impl Completion {
     }
 }
 
-/// Makes chunks of the events of a reply.
+/// Makes chunks of the events of a reply, which come in order from the first one on.
 pub(super) struct Chunks {
     id: String,
     created: i64,
     model: String,
     include_usage: bool,
     usage: Option<Usage>,
+    /// The attempt whose deltas come now.
+    attempt: u32,
+    /// The first one whose deltas are not known to be void.
+    shown_from: u32,
     /// How many calls have begun.
     calls: usize,
     has_begun: bool,
@@ -202,13 +206,16 @@ struct Piece<'a> {
 }
 
 impl Chunks {
-    pub(super) fn new(reply: &Reply, include_usage: bool) -> Self {
+    /// Those of a reply whose attempts before `shown_from` are known to be void.
+    pub(super) fn new(reply: &Reply, include_usage: bool, shown_from: u32) -> Self {
         Self {
             id: ids::completion(&reply.id),
             created: seconds(reply.created_at),
             model: reply.model.to_string(),
             include_usage,
             usage: None,
+            attempt: 1,
+            shown_from,
             calls: 0,
             has_begun: false,
             has_said: false,
@@ -224,9 +231,14 @@ impl Chunks {
         Some(match &event.event {
             Event::Accepted { .. } => Vec::new(),
             Event::Started { .. } => self.begin(),
+            Event::Delta(_) if self.attempt < self.shown_from => Vec::new(),
             Event::Delta(delta) => vec![self.write(delta)],
             // A client that only appends has no way to forget.
-            Event::Reset { .. } => self.fail(Error::StillWriting),
+            Event::Reset { .. } if self.has_said => self.fail(Error::StillWriting),
+            Event::Reset { attempt } => {
+                self.attempt = *attempt;
+                Vec::new()
+            }
             Event::Usage(usage) => {
                 self.usage = Some(Usage::from(*usage));
                 Vec::new()
@@ -361,3 +373,6 @@ impl Completion {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Items that come in, and the messages that they become.
 
 use chat::MessageDraft;
-use chat::types::{MessageRole, Parent, Part, ToolCall, ToolOutput};
+use chat::types::{MessageRole, Parent, Part, SystemMessage, Title, ToolCall, ToolOutput};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -205,6 +205,31 @@ impl Drafts {
         Ok(self)
     }
 
+    /// What a session is called that begins with them: after what a user says last. To ask a model for
+    /// the name of what a script asks would double its calls.
+    pub(in crate::openai) fn title(&self) -> Option<Title> {
+        let mut messages = self.messages.iter().rev();
+        let last = messages.find(|message| message.role == MessageRole::User)?;
+        Title::of_text(&text(last))
+    }
+
+    /// Takes out the system messages that come first. The last message stays, whoever says it.
+    pub(in crate::openai) fn take_system_message(&mut self) -> Result<SystemMessage, Fault> {
+        let before_last = self
+            .messages
+            .split_last()
+            .map_or(&[][..], |(_, before)| before);
+        let leading = before_last
+            .iter()
+            .take_while(|message| message.role == MessageRole::System);
+        let texts: Vec<_> = leading.map(text).collect();
+        self.messages.drain(..texts.len());
+        let fields: Vec<_> = self.fields.0.drain(..texts.len()).collect();
+        let system = SystemMessage::parse(&texts.join("\n\n"));
+        let field = || fields.into_iter().next().unwrap_or_default();
+        system.map_err(|error| Fault::invalid(field(), error))
+    }
+
     /// Sees to it that each output follows its call, where nothing came before that could make it.
     pub(in crate::openai) fn on_their_own(self) -> Result<Self, Fault> {
         let mut before: Option<&MessageDraft> = None;
@@ -227,6 +252,10 @@ impl Drafts {
         }
         Ok(self)
     }
+}
+
+fn text(message: &MessageDraft) -> String {
+    message.content.iter().map(Part::as_str).collect()
 }
 
 fn is_calling(message: &MessageDraft) -> bool {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use chat::types::{Caller, Once, PageSize, SessionKey};
+use chat::types::{Caller, Once, SessionKey};
 use chat::{Chat, Error};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ use crate::fault::Fault;
 use crate::limits;
 use input::{Drafts, NewItem};
 use shown::{Item, Placed, items};
-use walk::{ItemQuery, Items, Walk};
+use walk::{ItemQuery, Items, Walk, largest};
 
 pub(super) async fn create(
     State(chat): State<Arc<Chat>>,
@@ -66,7 +66,11 @@ pub(super) async fn list(
     // From the newest on, the walk need not begin before that item.
     let after = listing.after.as_ref().filter(|_| !listing.oldest_first);
     let from = match after {
-        Some(id) => Some(placed(&chat, &caller, &key, id).await?.0),
+        Some(id) => match chat.message(&caller, &key, &id.message).await {
+            Ok(message) => Some(message.seq),
+            Err(Error::NotFound) => None,
+            Err(error) => return Err(error.into()),
+        },
         None => None,
     };
     let walk = Walk {
@@ -75,7 +79,7 @@ pub(super) async fn list(
         session: &key,
         from,
         size: if listing.oldest_first {
-            PageSize::new(chat::limits::PAGE_ITEMS).unwrap_or_default()
+            largest()
         } else {
             listing.size
         },
@@ -90,7 +94,7 @@ pub(super) async fn find(
     Auth(caller): Auth,
     ItemInPath(key, id): ItemInPath,
 ) -> Result<Response, Fault> {
-    let (_, placed) = placed(&chat, &caller, &key, &id).await?;
+    let placed = placed(&chat, &caller, &key, &id).await?;
     Ok(json(StatusCode::OK, &placed.item))
 }
 
@@ -99,26 +103,25 @@ pub(super) async fn delete(
     Auth(caller): Auth,
     ItemInPath(key, id): ItemInPath,
 ) -> Result<Response, Fault> {
-    let (_, placed) = placed(&chat, &caller, &key, &id).await?;
+    let placed = placed(&chat, &caller, &key, &id).await?;
     chat.remove_parts(&caller, key.clone(), id.message, placed.parts)
         .await?;
     let session = chat.session(&caller, &key).await?;
     Ok(json(StatusCode::OK, &Conversation::from(&session)))
 }
 
-/// The item of that name, and the place of its message.
+/// The item of that name.
 async fn placed(
     chat: &Chat,
     caller: &Caller,
     key: &SessionKey,
     id: &ItemId,
-) -> Result<(i64, Placed), Error> {
+) -> Result<Placed, Error> {
     let message = chat.message(caller, key, &id.message).await?;
-    let place = message.seq;
     let name = id.clone().kept().to_string();
     let mut items = items(message).into_iter();
     let found = items.find(|placed| placed.item.id() == name);
-    found.map(|found| (place, found)).ok_or(Error::NotFound)
+    found.ok_or(Error::NotFound)
 }
 
 /// Items to append, after one another.

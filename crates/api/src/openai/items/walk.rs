@@ -8,7 +8,7 @@ use chat::{Chat, Error};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::shown::{Item, items};
+use super::shown::{Item, Placed, items};
 use crate::fault::Fault;
 use crate::openai::ids::{ITEM, ItemId};
 
@@ -48,6 +48,8 @@ impl<'a> Walk<'a> {
             if let Some(reply) = message.reply.filter(|reply| reply != this) {
                 return Ok(Some(reply));
             }
+            // What is not near may be far.
+            steps.walk.size = largest();
         }
         Ok(None)
     }
@@ -57,27 +59,32 @@ impl<'a> Walk<'a> {
     pub(in crate::openai) async fn page(self, query: &Listing) -> Result<Items, Fault> {
         let mut steps = self.begin();
         let size = query.size.get() as usize;
-        let after = query.after.as_ref().map(ItemId::to_string);
         let mut found = VecDeque::new();
-        // Newest first, what is wanted comes behind `after`; oldest first, before it.
-        let mut is_wanted = query.oldest_first || query.after.is_none();
         let mut is_met = query.after.is_none();
         'walk: while let Some(message) = steps.next().await? {
-            for placed in items(message).into_iter().rev() {
-                if after.as_deref() == Some(placed.item.id()) {
-                    is_met = true;
-                    if query.oldest_first {
-                        break 'walk;
-                    }
-                    is_wanted = true;
-                } else if is_wanted {
-                    found.push_back(placed.item);
-                    if found.len() > size + 1 && query.oldest_first {
-                        found.pop_front();
-                    } else if found.len() > size && !query.oldest_first {
-                        break 'walk;
-                    }
+            // An item that was removed meanwhile has left its place behind.
+            let after = query.after.as_ref();
+            let after = after.and_then(|after| after.part_of(&message));
+            is_met |= after.is_some();
+            for Placed { item, parts } in items(message).into_iter().rev() {
+                // Newest first, what is wanted is met behind `after`; oldest first, before it.
+                let is_wanted = match after {
+                    Some(after) if query.oldest_first => parts.start > after,
+                    Some(after) => parts.start < after,
+                    None => query.oldest_first || is_met,
+                };
+                if !is_wanted {
+                    continue;
                 }
+                found.push_back(item);
+                if found.len() > size + 1 && query.oldest_first {
+                    found.pop_front();
+                } else if found.len() > size && !query.oldest_first {
+                    break 'walk;
+                }
+            }
+            if after.is_some() && query.oldest_first {
+                break;
             }
         }
         if !is_met {
@@ -163,6 +170,11 @@ impl ItemQuery {
             after: after.transpose()?,
         })
     }
+}
+
+/// As many messages as can be read at once.
+pub(in crate::openai) fn largest() -> PageSize {
+    PageSize::new(chat::limits::PAGE_ITEMS).unwrap_or_default()
 }
 
 /// How many items a page is to have.

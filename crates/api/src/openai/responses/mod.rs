@@ -32,7 +32,7 @@ pub(super) use shown::Response;
 /// The field that names the response that another one follows.
 pub(super) const PREVIOUS: &str = "previous_response_id";
 
-/// How many messages are read at once to find the one that a prompt follows: mostly the next one.
+/// How many messages are read at first to find the one that a prompt follows: mostly the next one.
 const STEPS: u32 = 4;
 
 /// A kept reply, as its caller reaches it.
@@ -72,7 +72,10 @@ async fn begin<'a>(
     once: Option<Once>,
 ) -> Result<Kept<'a>, Fault> {
     let session = match wanted.place {
-        Place::New => WantedSession::New(SessionDraft::default()),
+        Place::New => WantedSession::New(SessionDraft {
+            title: wanted.input.title(),
+            ..SessionDraft::default()
+        }),
         Place::Conversation(id) => WantedSession::Existing(SessionKey::Cuid(id)),
         Place::After(id) => {
             let (previous, session) = previous(chat, caller, &id).await?;

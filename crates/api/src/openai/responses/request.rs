@@ -236,19 +236,22 @@ impl NewResponse {
         Ok(ReplyOptions {
             instructions: instructions.map_err(|error| Fault::invalid("instructions", error))?,
             metadata: metadata.unwrap_or_default(),
-            model: ModelOptions {
-                temperature: within(self.temperature, 0.0..=2.0, "temperature")?,
-                top_p: within(self.top_p, 0.0..=1.0, "top_p")?,
-                max_output_tokens: within(
-                    self.max_output_tokens,
-                    1..=u32::MAX,
-                    "max_output_tokens",
-                )?,
-                tools,
-                tool_choice: choice,
-                parallel_tool_calls: self.parallel_tool_calls,
-                further: further.write()?,
-            },
+            model: tools::bounded(
+                ModelOptions {
+                    temperature: within(self.temperature, 0.0..=2.0, "temperature")?,
+                    top_p: within(self.top_p, 0.0..=1.0, "top_p")?,
+                    max_output_tokens: within(
+                        self.max_output_tokens,
+                        1..=u32::MAX,
+                        "max_output_tokens",
+                    )?,
+                    tools,
+                    tool_choice: choice,
+                    parallel_tool_calls: self.parallel_tool_calls,
+                    further: further.write()?,
+                },
+                named,
+            )?,
         })
     }
 
@@ -257,6 +260,16 @@ impl NewResponse {
             input: Some(TextOr::Text("What is a monad?".into())),
             ..Self::default()
         }
+    }
+}
+
+/// What a further field is called here.
+fn named(further: &str) -> &str {
+    match further {
+        "response_format" => "text.format",
+        "verbosity" => "text.verbosity",
+        "reasoning_effort" => "reasoning.effort",
+        other => other,
     }
 }
 

@@ -137,6 +137,8 @@ pub(in crate::openai) struct Response<'a> {
     tool_choice: Choice,
     tools: Vec<Value>,
     top_p: f64,
+    /// The oldest messages that do not fit into the model's window are left out.
+    #[schemars(extend("const" = "auto"))]
     truncation: &'static str,
     usage: Option<Usage>,
     metadata: &'a BTreeMap<String, String>,
@@ -235,7 +237,7 @@ impl<'a> Response<'a> {
             tool_choice: Choice::shown(options.model.tool_choice.as_ref()),
             tools: options.model.tools.iter().map(shown_tool).collect(),
             top_p: options.model.top_p.unwrap_or(1.0),
-            truncation: "disabled",
+            truncation: "auto",
             usage: state.usage.map(Usage::from),
             metadata: options.metadata.pairs(),
             service_tier: "default",
@@ -327,7 +329,7 @@ impl Response<'_> {
             tool_choice: Choice::shown(None),
             tools: Vec::new(),
             top_p: 1.0,
-            truncation: "disabled",
+            truncation: "auto",
             usage: Some(Usage::from(TokenUsage {
                 input_tokens: 12,
                 output_tokens: 40,

@@ -12,7 +12,9 @@ const CUTS = ['before', 'forwarded', 'answered', '100'];
 async function lost({ conversations, responses, chat }, cut, tries) {
   const options = { headers: { 'X-Cut': cut, 'X-Cut-Times': tries } };
   const mark = `${cut} ${tries} node`;
-  const conversation = (await conversations.create({ metadata: { mark } }, options)).id;
+  // Only where a conversation is made does the count of tries not do: others may ask in the same words.
+  const keyed = { headers: { ...options.headers, 'Idempotency-Key': mark.replaceAll(' ', '-') } };
+  const conversation = (await conversations.create({ metadata: { mark } }, keyed)).id;
   const body = { model: MODEL, conversation };
   said((await responses.create({ ...body, input: `tokens=5 ${mark} whole` }, options)).output_text, 5);
   const streamed = { ...body, input: `tokens=5 ${mark} streamed`, stream: true };

@@ -141,9 +141,13 @@ impl Source {
                     let Some(text) = behind(line, before_text.as_bytes()) else {
                         return Ok(None);
                     };
+                    let text = text.split(|byte| *byte == b'"').next().unwrap_or_default();
+                    if text.is_empty() {
+                        // Some begin with a frame that says nothing yet.
+                        return Ok(None);
+                    }
                     let arrived = *arrived.get_or_insert_with(now);
                     first.get_or_insert(arrived - start);
-                    let text = text.split(|byte| *byte == b'"').next().unwrap_or_default();
                     for token in std::str::from_utf8(text)?.split_terminator(' ') {
                         let (at, written) = token.split_once('@').ok_or("no token")?;
                         if at.parse() != Ok(ages.len()) {

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use chat::limits;
-use chat::types::{InvalidText, Metadata, ModelOptions, Tool, ToolChoice, ToolName};
+use chat::types::{CallId, Metadata, ModelOptions, Tool, ToolChoice, ToolName, ToolText};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -113,25 +113,14 @@ pub(crate) fn tool_name(text: &str, field: &str) -> Result<ToolName, Fault> {
 
 /// Reads what a call of a tool is known by.
 pub(crate) fn call_id(text: &str, field: &str) -> Result<String, Fault> {
-    if text.trim().is_empty() {
-        return Err(Fault::invalid(field, InvalidText::Blank));
-    }
-    at_most(text, limits::CALL_ID_CHARS, field)
+    let id = CallId::parse(text).map_err(|error| Fault::invalid(field, error))?;
+    Ok(id.as_str().to_owned())
 }
 
 /// Reads the arguments of a call, or its output; may be empty.
 pub(crate) fn written(text: &str, field: &str) -> Result<String, Fault> {
-    at_most(text, limits::MESSAGE_CHARS, field)
-}
-
-fn at_most(text: &str, limit: usize, field: &str) -> Result<String, Fault> {
-    if text.chars().count() > limit {
-        return Err(Fault::invalid(field, InvalidText::TooLong { limit }));
-    }
-    if text.contains('\0') {
-        return Err(Fault::invalid(field, InvalidText::Nul));
-    }
-    Ok(text.to_owned())
+    let text = ToolText::parse(text).map_err(|error| Fault::invalid(field, error))?;
+    Ok(text.as_str().to_owned())
 }
 
 /// Sees to it that a number lies in a range.

@@ -125,3 +125,12 @@ pub(super) fn model(name: Option<&str>) -> Result<Option<ModelName>, Fault> {
     let name = name.map(ModelName::parse).transpose();
     name.map_err(|error| Fault::invalid("model", error))
 }
+
+/// Refuses tools of other kinds, which the provider would have to run.
+pub(super) fn only_a_function(kind: &str, place: &str) -> Result<(), Fault> {
+    if kind == "function" {
+        return Ok(());
+    }
+    let reason = format!("{kind} is not supported: only function is");
+    Err(Fault::invalid(format!("{place}.type"), reason))
+}

@@ -33,8 +33,8 @@ pub use session::{
     SessionKind, SessionPosition, SessionStatus, UnknownSessionKey, Version,
 };
 pub use text::{
-    Email, ExternalId, InvalidText, MessageText, ModelName, Name, Password, SystemMessage, Title,
-    ToolName,
+    CallId, Email, ExternalId, InvalidText, MessageText, ModelName, Name, Password, SystemMessage,
+    Title, ToolName, ToolText,
 };
 pub use time::Timestamp;
 pub use token::{NewToken, Secret, SecretText, StoredToken, Token, TokenKind};

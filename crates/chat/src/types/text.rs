@@ -114,6 +114,16 @@ text_type! {
 }
 
 text_type! {
+    /// What a call of a tool is known by: 1 to 256 characters, not blank.
+    CallId, |text| at_most(not_blank(text)?, limits::CALL_ID_CHARS).map(str::to_owned)
+}
+
+text_type! {
+    /// The arguments of a call, or its output: at most 262,144 characters, maybe none.
+    ToolText, |text| at_most(text, limits::MESSAGE_CHARS).map(str::to_owned)
+}
+
+text_type! {
     /// What a client calls a session, instead of its CUID: 1 to 200 characters, not blank.
     ExternalId, |text| at_most(not_blank(text)?, limits::EXTERNAL_ID_CHARS).map(str::to_owned)
 }

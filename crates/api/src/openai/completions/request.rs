@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::fault::Fault;
 use crate::openai::items::input::{Drafts, NewContent, required};
-use crate::openai::options::{Choice, Further, model};
+use crate::openai::options::{Choice, Further, model, only_a_function};
 use crate::openai::text_or::TextOr;
 use crate::tools::{self, Function, Pairs, call_id, within, written};
 use crate::{limits, schema};
@@ -259,10 +259,7 @@ fn functions(tools: Vec<NewTool>) -> Result<Vec<Function>, Fault> {
     tools
         .map(|(at, tool)| {
             let place = format!("tools[{at}]");
-            if tool.r#type != "function" {
-                let reason = format!("{} is not supported: only function is", tool.r#type);
-                return Err(Fault::invalid(format!("{place}.type"), reason));
-            }
+            only_a_function(&tool.r#type, &place)?;
             required(tool.function, &format!("{place}.function"))
         })
         .collect()

@@ -7,7 +7,7 @@ use super::PREVIOUS;
 use crate::fault::Fault;
 use crate::openai::ids;
 use crate::openai::items::input::{Drafts, NewItem, required};
-use crate::openai::options::{Choice, Further, model};
+use crate::openai::options::{Choice, Further, model, only_a_function};
 use crate::openai::text_or::TextOr;
 use crate::tools::{self, Function, Pairs, within};
 use crate::{limits, schema};
@@ -283,10 +283,7 @@ fn functions(tools: Vec<NewTool>) -> Result<Vec<Function>, Fault> {
     tools
         .map(|(at, tool)| {
             let place = format!("tools[{at}]");
-            if tool.r#type != "function" {
-                let reason = format!("{} is not supported: only function is", tool.r#type);
-                return Err(Fault::invalid(format!("{place}.type"), reason));
-            }
+            only_a_function(&tool.r#type, &place)?;
             Ok(Function {
                 name: required(tool.name, &format!("{place}.name"))?,
                 description: tool.description,

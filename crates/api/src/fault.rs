@@ -25,6 +25,8 @@ pub(crate) enum Fault {
         /// How many are.
         limit: usize,
     },
+    /// It may be a page from elsewhere that asks, with a browser's cookie.
+    OtherSite,
     /// There is nothing at this path.
     UnknownPath,
     /// The path is known, with other methods.
@@ -46,6 +48,7 @@ impl Fault {
         match self {
             Self::Invalid { .. } => StatusCode::BAD_REQUEST,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::OtherSite => StatusCode::FORBIDDEN,
             Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
@@ -100,6 +103,9 @@ impl Fault {
         match self {
             Self::Invalid { field, reason } => format!("{field} {reason}"),
             Self::TooLarge { limit } => format!("the body is larger than {limit} bytes"),
+            Self::OtherSite => {
+                "a request with a cookie must come from this server's own page".into()
+            }
             Self::UnknownPath => "there is nothing at this path".into(),
             Self::MethodNotAllowed => "this path does not take this method".into(),
             Self::TimedOut => "the request took too long".into(),

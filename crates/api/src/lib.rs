@@ -5,14 +5,15 @@
 //! verb of [`Chat`] → the dialect's own answer.
 //!
 //! - [`chat_sessions`], [`v1`], [`openai`] and [`ai_sdk`]: the dialects; each begins with its route table.
-//! - [`operating`] and [`pages`]: health, metrics, and what a browser is shown.
-//! - [`auth`] and [`extract`]: what handlers take. [`fault`]: what they refuse with.
+//! - [`operating`]: health and metrics. [`ui`] and [`pages`]: the web page, and the API's reference.
+//! - [`auth`] (with [`browser`]) and [`extract`]: what handlers take. [`fault`]: what they refuse with.
 //! - [`tools`]: what replies are asked for with, checked for every dialect.
 //! - [`route`] and [`openapi`]: a route, and the document made of all of them.
 
 mod ai_sdk;
 mod answer;
 mod auth;
+mod browser;
 mod chat_sessions;
 mod cursor;
 mod dialect;
@@ -31,6 +32,7 @@ mod schema;
 mod sse;
 mod time;
 mod tools;
+mod ui;
 mod v1;
 
 use std::sync::Arc;
@@ -72,7 +74,8 @@ pub fn router(chat: Arc<Chat>, metrics: Arc<Metrics>, options: Options) -> Route
             router.route(route.path, route.handler)
         })
         .merge(operating::routes(metrics.clone(), document))
-        .merge(pages::routes(options.setup_code))
+        .merge(pages::routes())
+        .merge(ui::routes(options.setup_code))
         .fallback(async || Fault::UnknownPath)
         .method_not_allowed_fallback(async || Fault::MethodNotAllowed)
         .with_state(chat);

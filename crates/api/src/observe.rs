@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use chat::Error;
 use futures_util::FutureExt;
 
+use crate::browser;
 use crate::dialect::Dialect;
 use crate::fault::Fault;
 use crate::leftover::Leftover;
@@ -17,9 +18,17 @@ use crate::metrics::Metrics;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Nothing is taken for what it is not called, and no link tells where it stood.
+const FOR_BROWSERS: [(HeaderName, &str); 2] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+];
+/// How long a browser that was here over TLS comes back in no other way.
+const TWO_YEARS: HeaderValue = HeaderValue::from_static("max-age=63072000");
+
 /// Around every request: gives it an id and a time limit, catches a panic, gives a fault the shape
-/// of the dialect, counts and logs. What went wrong inside is logged here and only here; no body,
-/// token or e-mail address is.
+/// of the dialect, says what every browser is to hear, counts and logs. What went wrong inside is
+/// logged here and only here; no body, token or e-mail address is.
 pub(crate) async fn observe(
     State(metrics): State<Arc<Metrics>>,
     request: Request,
@@ -31,6 +40,7 @@ pub(crate) async fn observe(
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
     let id = request_id(&request, &metrics);
+    let is_over_tls = browser::is_over_tls(request.headers());
 
     let (leftover, request) = Leftover::of(request);
     let run = AssertUnwindSafe(next.run(request)).catch_unwind();
@@ -64,7 +74,14 @@ pub(crate) async fn observe(
         ms = took.as_secs_f64() * 1e3,
         "answered"
     );
-    response.headers_mut().insert(REQUEST_ID, id);
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, id);
+    for (name, value) in FOR_BROWSERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if is_over_tls {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, TWO_YEARS);
+    }
     response
 }
 

@@ -65,7 +65,8 @@ pub(crate) fn document(routes: &[Route]) -> Bytes {
                 "bearer": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "`Authorization: Bearer <token>`",
+                    "description": "`Authorization: Bearer <token>`; without it a browser's cookie is \
+                                    taken, for changes from this server's own page alone.",
                 },
                 "token": {
                     "type": "apiKey",

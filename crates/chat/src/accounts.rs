@@ -9,7 +9,8 @@ use crate::contracts::{Admission, Registered};
 use crate::error::Error;
 use crate::tokens::{FreshToken, TokenDraft};
 use crate::types::{
-    Account, Email, Fingerprint, Name, NewAccount, Once, Page, PageSize, Password, Role, TokenKind,
+    Account, Caller, Email, Fingerprint, Name, NewAccount, Once, Page, PageSize, Password, Role,
+    TokenKind,
 };
 
 /// Who may register.
@@ -30,6 +31,11 @@ fn without_password(email: &Email, name: Option<&Name>) -> Fingerprint {
 }
 
 impl Chat {
+    /// Who may register.
+    pub fn registration(&self) -> Registration {
+        self.registration
+    }
+
     /// Whether nobody has registered yet.
     pub async fn is_new(&self) -> Result<bool, Error> {
         Ok(!self.store.has_accounts().await?)
@@ -117,7 +123,7 @@ impl Chat {
         }
     }
 
-    /// Gives a token to somebody who knows an account's password.
+    /// Gives a token, which may have a name, to somebody who knows an account's password.
     ///
     /// Errors: [`Error::WrongPassword`], also for an unknown or a disabled account and after the
     /// same time; [`Error::TooManyFailures`].
@@ -125,11 +131,12 @@ impl Chat {
         &self,
         email: Email,
         password: Password,
+        name: Option<Name>,
         address: IpAddr,
     ) -> Result<(Account, FreshToken), Error> {
         let account = self.check_password(email, password, address).await?;
         let draft = TokenDraft {
-            name: None,
+            name,
             expires_at: Some(self.clock.now().after(crate::limits::SIGN_IN_KEPT)),
         };
         let token = self
@@ -159,6 +166,37 @@ impl Chat {
         }
     }
 
+    /// Gives the caller's account another name, or none. Errors: [`Error::NotFound`].
+    pub async fn set_name(&self, caller: &Caller, name: Option<Name>) -> Result<Account, Error> {
+        let found = self.store.set_name(caller.id().clone(), name.clone());
+        found.await?.then_some(()).ok_or(Error::NotFound)?;
+        Ok(Account {
+            name,
+            ..caller.account.clone()
+        })
+    }
+
+    /// Replaces the password of a caller who knows it, and revokes all other sign-ins.
+    ///
+    /// Errors: [`Error::WrongPassword`], which counts as a sign-in that failed;
+    /// [`Error::TooManyFailures`]; [`Error::Unauthenticated`], if the caller's token was revoked
+    /// meanwhile.
+    pub async fn change_password(
+        &self,
+        caller: &Caller,
+        current: Password,
+        new: Password,
+        address: IpAddr,
+    ) -> Result<(), Error> {
+        let email = caller.account.email.clone();
+        let account = self.check_password(email, current, address).await?;
+        let hash = self.passwords.hash(new).await?;
+        let keep = Some(caller.token.clone());
+        let found = self.store.set_password(account.id, hash, keep).await?;
+        self.engine.news.withdraw();
+        found.then_some(()).ok_or(Error::Unauthenticated)
+    }
+
     /// Accounts by e-mail address, beginning behind `after`.
     pub async fn accounts(&self, after: Option<&Email>) -> Result<Page<Account, Email>, Error> {
         Ok(self.store.accounts(after, PageSize::default()).await?)
@@ -184,7 +222,7 @@ impl Chat {
     pub async fn set_password(&self, email: &Email, password: Password) -> Result<(), Error> {
         let account = self.account(email).await?;
         let hash = self.passwords.hash(password).await?;
-        let found = self.store.set_password(account.id, hash).await?;
+        let found = self.store.set_password(account.id, hash, None).await?;
         self.engine.news.withdraw();
         found.then_some(()).ok_or(Error::NotFound)
     }

@@ -13,7 +13,11 @@ pub(super) fn body(fault: &Fault) -> Value {
         }
         // The same for a session that never was, one that is gone and one of somebody else's.
         Fault::Chat(chat::Error::NotFound) | Fault::UnknownPath => json!({ "errors": errors }),
-        Fault::Chat(_) | Fault::TooLarge { .. } | Fault::MethodNotAllowed | Fault::TimedOut => {
+        Fault::Chat(_)
+        | Fault::OtherSite
+        | Fault::TooLarge { .. }
+        | Fault::MethodNotAllowed
+        | Fault::TimedOut => {
             json!({ "errors": errors, "details": [{ "message": fault.message() }] })
         }
     }

@@ -22,7 +22,7 @@ use chat::types::{ReplyError, ReplyErrorKind};
 use crate::dialect::Dialect;
 use crate::fault::Fault;
 use crate::route::{Route, delete, get, patch, post};
-use accounts::{Login, Registration, SignedIn, User};
+use accounts::{Login, NewPassword, Profile, Registration, Setup, SignedIn, User};
 use ask::{GuestQuestion, Question};
 use chats::{Chat, ChatChange, ChatId, ChatInFull, ChatQuery, Chats, NewChat};
 use messages::{Appended, MessageQuery, Messages, NewMessages};
@@ -43,11 +43,20 @@ pub(crate) fn routes() -> Vec<Route> {
         post("/api/v1/auth/login", "Sign in and get a token", accounts::login)
             .open().body(&Login::example())
             .answers(S::OK, &accounts::signed_in(SignedIn::example()))
-            .errors([S::UNAUTHORIZED, S::TOO_MANY_REQUESTS]),
+            .errors([S::UNAUTHORIZED, S::TOO_MANY_REQUESTS]).refuses([Fault::OtherSite]),
+        get("/api/v1/auth/setup", "Tell who may register", accounts::setup)
+            .open().answers(S::OK, &accounts::set_up(Setup::example())),
         post("/api/v1/auth/logout", "Revoke the token of this request", accounts::logout)
             .answers(S::OK, &accounts::signed_out()),
         get("/api/v1/auth/me", "Get the account of this token", accounts::me)
             .answers(S::OK, &accounts::shown(User::example())),
+        patch("/api/v1/auth/me", "Change the account of this token", accounts::change)
+            .body(&Profile::example())
+            .answers(S::OK, &accounts::changed(User::example())),
+        post("/api/v1/auth/password", "Change the password and end all other sign-ins", accounts::change_password)
+            .body(&NewPassword::example())
+            .answers(S::OK, &accounts::password_changed())
+            .errors([S::TOO_MANY_REQUESTS]),
 
         get("/api/v1/auth/tokens", "List the account's tokens, the newest first", tokens::list)
             .answers(S::OK, &tokens::listed(Tokens::example())),

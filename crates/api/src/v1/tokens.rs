@@ -4,13 +4,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chat::limits;
-use chat::types::{self, Name};
+use chat::types::{self, Caller, Name};
 use chat::{Chat, Error, TokenDraft};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::{Empty, Envelope, empty, envelope};
-use crate::answer::json;
+use crate::answer::{json, secret};
 use crate::auth::Auth;
 use crate::extract::{Change, CuidInPath, Terms, present};
 use crate::fault::Fault;
@@ -24,12 +24,16 @@ const EXAMPLE: &str =
 pub(super) const EXAMPLE_SIGN_IN: &str =
     "ck_ses_clqb6q2rl0002v3k8a5f6j3wc0000000000000000000000000000000000000000000000000";
 
+/// What a page may call its sign-in.
+pub(super) const EXAMPLE_DEVICE: &str = "Firefox on Linux";
+
 pub(super) async fn list(
     State(chat): State<Arc<Chat>>,
     Auth(caller): Auth,
 ) -> Result<Response, Fault> {
     let tokens = chat.tokens(&caller).await?;
-    let tokens = tokens.iter().map(Token::from).collect();
+    let tokens = tokens.iter().map(|token| Token::of(token, &caller));
+    let tokens = tokens.collect();
     Ok(json(StatusCode::OK, &listed(Tokens { tokens })))
 }
 
@@ -45,10 +49,10 @@ pub(super) async fn create(
         other => Fault::Chat(other),
     })?;
     let fresh = FreshToken {
-        about: Token::from(&fresh.token),
+        about: Token::of(&fresh.token, &caller),
         token: fresh.text.expose().to_owned(),
     };
-    Ok(json(StatusCode::CREATED, &created(fresh)))
+    Ok(secret(json(StatusCode::CREATED, &created(fresh))))
 }
 
 pub(super) async fn revoke(
@@ -138,10 +142,12 @@ pub(super) struct Token {
     expires_at: Option<Time>,
     /// To the minute.
     last_used_at: Option<Time>,
+    /// Whether this very request came with it.
+    is_current: bool,
 }
 
-impl From<&types::Token> for Token {
-    fn from(token: &types::Token) -> Self {
+impl Token {
+    fn of(token: &types::Token, caller: &Caller) -> Self {
         Self {
             id: token.id.to_string(),
             kind: token.kind.as_str(),
@@ -149,11 +155,10 @@ impl From<&types::Token> for Token {
             created_at: Time(token.created_at),
             expires_at: token.expires_at.map(Time),
             last_used_at: token.last_used_at.map(Time),
+            is_current: token.id == *caller.token(),
         }
     }
-}
 
-impl Token {
     fn example() -> Self {
         Self {
             id: EXAMPLE[7..32].into(),
@@ -162,6 +167,7 @@ impl Token {
             created_at: Time::EXAMPLE,
             expires_at: None,
             last_used_at: None,
+            is_current: false,
         }
     }
 }
@@ -180,9 +186,10 @@ impl Tokens {
                 Token {
                     id: EXAMPLE_SIGN_IN[7..32].into(),
                     kind: "sign-in",
-                    name: None,
+                    name: Some(EXAMPLE_DEVICE.into()),
                     expires_at: Some(Time::EXAMPLE),
                     last_used_at: Some(Time::EXAMPLE),
+                    is_current: true,
                     ..Token::example()
                 },
             ],

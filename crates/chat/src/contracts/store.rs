@@ -5,10 +5,10 @@ use super::outcomes::{
     NewReply, Registered, Stopped, TokenMade,
 };
 use crate::types::{
-    Account, Credentials, Cuid, Email, ExternalId, Message, MessageView, ModelName, NewAccount,
-    NewMessage, NewSession, NewToken, Node, NumberedEvent, Once, Page, PageSize, Precondition,
-    Reply, SeenNode, Session, SessionChange, SessionFilter, SessionKey, SessionPosition, Span,
-    StoredToken, Timestamp, Title, Token, TokenUsage, UsageReport,
+    Account, Credentials, Cuid, Email, ExternalId, Message, MessageView, ModelName, Name,
+    NewAccount, NewMessage, NewSession, NewToken, Node, NumberedEvent, Once, Page, PageSize,
+    Precondition, Reply, SeenNode, Session, SessionChange, SessionFilter, SessionKey,
+    SessionPosition, Span, StoredToken, Timestamp, Title, Token, TokenUsage, UsageReport,
 };
 
 /// Where everything is kept.
@@ -51,9 +51,17 @@ pub trait Store: Send + Sync {
         size: PageSize,
     ) -> Result<Page<Account, Email>, StoreError>;
 
-    /// Replaces the hash of an account's password and deletes its tokens from sign-ins; `false` if there
-    /// is no such account.
-    async fn set_password(&self, account: Cuid, hash: String) -> Result<bool, StoreError>;
+    /// Gives an account another name, or none; `false` if there is no such account.
+    async fn set_name(&self, account: Cuid, name: Option<Name>) -> Result<bool, StoreError>;
+
+    /// Replaces the hash of an account's password and deletes its tokens from sign-ins, but for the one
+    /// to `keep`; `false`, and nothing done, if there is no such account, or it has no such token.
+    async fn set_password(
+        &self,
+        account: Cuid,
+        hash: String,
+        keep: Option<Cuid>,
+    ) -> Result<bool, StoreError>;
 
     /// Disables an account, or enables it with `None`; `false` if there is no such account.
     async fn set_disabled(

@@ -20,4 +20,9 @@ impl Caller {
     pub fn id(&self) -> &Cuid {
         &self.account.id
     }
+
+    /// The token that this is proven by.
+    pub fn token(&self) -> &Cuid {
+        &self.token
+    }
 }

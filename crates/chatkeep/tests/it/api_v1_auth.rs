@@ -2,6 +2,7 @@ use serde_json::json;
 
 use crate::client::{Client, send};
 use crate::server::Server;
+use crate::sse::Events;
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -280,4 +281,104 @@ async fn a_retried_registration_gives_the_first_answer_to_who_knows_the_password
     );
     assert_eq!(ask("another password", "k").await.status, 422);
     assert_eq!(ask(PASSWORD, "other").await.status, 403);
+}
+
+#[tokio::test]
+async fn a_page_learns_whether_anybody_may_register() {
+    for (setting, word) in [("first", "first"), ("open", "open")] {
+        let server = Server::start_with(&[("CHATKEEP_REGISTRATION", setting)]);
+        let nobody = server.stranger();
+        for is_new in [true, false] {
+            let setup = nobody.get("/api/v1/auth/setup").await;
+            let expected = json!({ "isNew": is_new, "registration": word });
+            assert_eq!((setup.status, &setup.body["data"]), (200, &expected));
+            register(&nobody, "ada@example.com").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_changed_and_taken_away() {
+    let server = Server::start();
+    let ada = server.user("ada@example.com");
+    for name in [json!("Ada L."), json!(null)] {
+        let changed = ada.patch("/api/v1/auth/me", json!({ "name": name })).await;
+        assert_eq!(changed.status, 200, "{changed:?}");
+        assert_eq!(changed.body["data"]["name"], name);
+        let me = ada.get("/api/v1/auth/me").await;
+        assert_eq!(me.body["data"], changed.body["data"]);
+    }
+    for body in [
+        json!({}),
+        json!({ "name": " " }),
+        json!({ "name": "x".repeat(101) }),
+        json!({ "name": 1 }),
+    ] {
+        let refused = ada.patch("/api/v1/auth/me", body).await;
+        assert_eq!(refused.status, 400);
+        let message = refused.body["message"].as_str().unwrap();
+        assert!(message.starts_with("name "), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_all_other_sign_ins() {
+    let server = Server::start();
+    let nobody = server.stranger();
+    register(&nobody, "ada@example.com").await;
+    let device = async |password: &str| {
+        let signed_in = sign_in(&nobody, "ada@example.com", password).await;
+        let token = signed_in.body["data"]["token"].as_str();
+        nobody.with_token(token.unwrap_or_default())
+    };
+    let (this, that) = (device(PASSWORD).await, device(PASSWORD).await);
+    let program = server.token("ada@example.com", &[]);
+    let change = async |client: &Client, current: &str, password: &str| {
+        let body = json!({ "current": current, "password": password });
+        client.post("/api/v1/auth/password", body).await
+    };
+    let status = async |client: &Client| client.get("/api/v1/auth/me").await.status;
+
+    for (current, password, field) in [
+        ("wrong horse", "another horse", "current"),
+        ("", "another horse", "current"),
+        (PASSWORD, "short 7", "password"),
+    ] {
+        let refused = change(&this, current, password).await;
+        assert_eq!(refused.status, 400);
+        let message = refused.body["message"].as_str().unwrap();
+        assert!(message.starts_with(&format!("{field} ")), "{message}");
+    }
+    assert_eq!(status(&that).await, 200);
+
+    let mut feed = Events::open(that.request("GET", "/api/v1/events")).await;
+    assert_eq!(feed.next().await.unwrap().kind, "reset");
+    assert_eq!(change(&this, PASSWORD, "another horse").await.status, 200);
+    assert_eq!(feed.rest().await, []);
+    assert_eq!((status(&this).await, status(&that).await), (200, 401));
+    assert_eq!(status(&program).await, 200);
+    assert_eq!(status(&device(PASSWORD).await).await, 401);
+    assert_eq!(status(&device("another horse").await).await, 200);
+}
+
+#[tokio::test]
+async fn a_wrong_current_password_counts_as_a_failed_sign_in() {
+    let server = Server::start();
+    let nobody = server.stranger();
+    register(&nobody, "ada@example.com").await;
+    let ada = server.token("ada@example.com", &[]);
+    let mut guesses = 0;
+    loop {
+        let body = json!({ "current": "wrong horse", "password": "another horse" });
+        let refused = ada.post("/api/v1/auth/password", body).await;
+        if refused.status == 429 {
+            assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
+            break;
+        }
+        assert_eq!(refused.status, 400);
+        guesses += 1;
+        assert!(guesses < 30, "nobody is locked out");
+    }
+    let locked = sign_in(&nobody, "ada@example.com", PASSWORD).await;
+    assert_eq!(locked.status, 429);
 }

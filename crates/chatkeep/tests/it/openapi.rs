@@ -11,9 +11,12 @@ use crate::sse::{Events, events};
 
 /// Every operation, in an order in which its examples can be true one after the other.
 const TOUR: &[(&str, &str)] = &[
+    ("get", "/api/v1/auth/setup"),
     ("post", "/api/v1/auth/register"),
     ("post", "/api/v1/auth/login"),
     ("get", "/api/v1/auth/me"),
+    ("patch", "/api/v1/auth/me"),
+    ("post", "/api/v1/auth/password"),
     ("post", "/api/v1/auth/tokens"),
     ("get", "/api/v1/auth/tokens"),
     ("delete", "/api/v1/auth/tokens/{id}"),

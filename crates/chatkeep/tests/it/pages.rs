@@ -1,4 +1,4 @@
-//! The pages, in a real browser.
+//! The API's reference, in a real browser.
 
 use std::process::Command;
 
@@ -43,18 +43,4 @@ async fn the_docs_show_every_operation_of_the_document() {
         "{page}"
     );
     assert!(!page.contains("can't be shown"), "{page}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_one_time_link_shows_a_form() {
-    let server = Server::start();
-    let line = server
-        .announced
-        .iter()
-        .find(|line| line.contains("/setup/"));
-    let path = line.unwrap().split_once("/setup/").unwrap().1;
-    let page = seen(&format!("{}/setup/{path}", server.base));
-    for field in ["type=\"email\"", "type=\"password\"", "<button"] {
-        assert!(page.contains(field), "{page}");
-    }
 }

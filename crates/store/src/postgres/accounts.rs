@@ -116,21 +116,45 @@ async fn insert(
     Ok(true)
 }
 
-pub(super) async fn set_password(db: &mut Connection, account: &Cuid, hash: &str) -> Result<bool> {
-    let set = vec![
-        feed::lock(account, 0),
-        query!(
-            "DELETE FROM token WHERE owner = $1 AND kind = 'sign-in'",
-            account
-        ),
-        query!(
-            "UPDATE account SET password_hash = $2 WHERE id = $1",
-            account,
-            hash
-        ),
-    ];
-    let done = db.transact(set, 1).await?;
-    Ok(done.last().is_some_and(|set| set.count == 1))
+pub(super) async fn set_name(
+    db: &mut Connection,
+    account: &Cuid,
+    name: Option<&Name>,
+) -> Result<bool> {
+    let name = name.map(Name::as_str);
+    let set = query!("UPDATE account SET name = $2 WHERE id = $1", account, name);
+    Ok(db.write(set).await?.count == 1)
+}
+
+pub(super) async fn set_password(
+    db: &mut Connection,
+    account: &Cuid,
+    hash: &str,
+    keep: Option<&Cuid>,
+) -> Result<bool> {
+    let [_, set] = db
+        .begin([
+            feed::lock(account, 0),
+            query!(
+                "UPDATE account SET password_hash = $2 WHERE id = $1 AND
+                   ($3 IS NULL OR EXISTS (SELECT 1 FROM token WHERE owner = $1 AND id = $3))",
+                account,
+                hash,
+                keep
+            ),
+        ])
+        .await?;
+    if set.count == 0 {
+        db.roll_back().await?;
+        return Ok(false);
+    }
+    let others = query!(
+        "DELETE FROM token WHERE owner = $1 AND kind = 'sign-in' AND coalesce(id <> $2, TRUE)",
+        account,
+        keep
+    );
+    db.commit(vec![others]).await?;
+    Ok(true)
 }
 
 pub(super) async fn set_disabled(

@@ -40,10 +40,10 @@ use chat::contracts::{
     NewReply, Registered, Stopped, Store, StoreError, TokenMade,
 };
 use chat::types::{
-    Account, Credentials, Cuid, Email, ExternalId, Message, MessageView, ModelName, NewAccount,
-    NewMessage, NewSession, NewToken, Node, NumberedEvent, Once, Page, PageSize, Precondition,
-    Reply, SeenNode, Session, SessionChange, SessionFilter, SessionKey, SessionPosition, Span,
-    StoredToken, Timestamp, Title, Token, TokenUsage, Tries, UsageReport,
+    Account, Credentials, Cuid, Email, ExternalId, Message, MessageView, ModelName, Name,
+    NewAccount, NewMessage, NewSession, NewToken, Node, NumberedEvent, Once, Page, PageSize,
+    Precondition, Reply, SeenNode, Session, SessionChange, SessionFilter, SessionKey,
+    SessionPosition, Span, StoredToken, Timestamp, Title, Token, TokenUsage, Tries, UsageReport,
 };
 use futures_util::future::try_join_all;
 use tokio::sync::Semaphore;
@@ -127,10 +127,23 @@ impl Store for Postgres {
         call!(self.pool, Twice::Safe, |db| accounts::list(db, after, size))
     }
 
-    async fn set_password(&self, account: Cuid, hash: String) -> Result<bool, StoreError> {
+    async fn set_name(&self, account: Cuid, name: Option<Name>) -> Result<bool, StoreError> {
+        let name = name.as_ref();
+        call!(self.pool, Twice::Safe, |db| accounts::set_name(
+            db, &account, name
+        ))
+    }
+
+    async fn set_password(
+        &self,
+        account: Cuid,
+        hash: String,
+        keep: Option<Cuid>,
+    ) -> Result<bool, StoreError> {
         let _turn = self.turns.of(&account).await?;
+        let keep = keep.as_ref();
         call!(self.pool, Twice::Safe, |db| accounts::set_password(
-            db, &account, &hash
+            db, &account, &hash, keep
         ))
     }
 

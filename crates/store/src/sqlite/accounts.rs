@@ -83,18 +83,40 @@ fn insert(db: &Connection, account: &Account, password_hash: Option<&str>) -> Re
     .map(drop)
 }
 
+pub(super) fn set_name(
+    db: &Connection,
+    account: &Cuid,
+    name: Option<&Name>,
+) -> std::result::Result<bool, StoreError> {
+    db.prepare_cached("UPDATE account SET name = ?2 WHERE id = ?1")
+        .and_then(|mut statement| statement.execute((account.as_str(), name.map(Name::as_str))))
+        .map(|rows| rows == 1)
+        .map_err(failure)
+}
+
 pub(super) fn set_password(
     db: &Connection,
     account: &Cuid,
     hash: &str,
+    keep: Option<&Cuid>,
 ) -> std::result::Result<bool, StoreError> {
-    db.prepare_cached("DELETE FROM token WHERE owner = ?1 AND kind = 'sign-in'")
-        .and_then(|mut statement| statement.execute([account.as_str()]))
+    let keep = keep.map(Cuid::as_str);
+    let set = db
+        .prepare_cached(
+            "UPDATE account SET password_hash = ?2 WHERE id = ?1 AND
+               (?3 IS NULL OR EXISTS (SELECT 1 FROM token WHERE owner = ?1 AND id = ?3))",
+        )
+        .and_then(|mut statement| statement.execute((account.as_str(), hash, keep)))
         .map_err(failure)?;
-    db.prepare_cached("UPDATE account SET password_hash = ?2 WHERE id = ?1")
-        .and_then(|mut statement| statement.execute((account.as_str(), hash)))
-        .map(|rows| rows == 1)
-        .map_err(failure)
+    if set == 0 {
+        return Ok(false);
+    }
+    db.prepare_cached(
+        "DELETE FROM token WHERE owner = ?1 AND kind = 'sign-in' AND coalesce(id <> ?2, TRUE)",
+    )
+    .and_then(|mut statement| statement.execute((account.as_str(), keep)))
+    .map(|_| true)
+    .map_err(failure)
 }
 
 pub(super) fn set_disabled(

@@ -28,10 +28,10 @@ use chat::contracts::{
     NewReply, Registered, Stopped, Store, StoreError, TokenMade,
 };
 use chat::types::{
-    Account, Credentials, Cuid, Email, ExternalId, Message, MessageView, ModelName, NewAccount,
-    NewMessage, NewSession, NewToken, Node, NumberedEvent, Once, Page, PageSize, Precondition,
-    Reply, SeenNode, Session, SessionChange, SessionFilter, SessionKey, SessionPosition, Span,
-    StoredToken, Timestamp, Title, Token, TokenUsage, UsageReport,
+    Account, Credentials, Cuid, Email, ExternalId, Message, MessageView, ModelName, Name,
+    NewAccount, NewMessage, NewSession, NewToken, Node, NumberedEvent, Once, Page, PageSize,
+    Precondition, Reply, SeenNode, Session, SessionChange, SessionFilter, SessionKey,
+    SessionPosition, Span, StoredToken, Timestamp, Title, Token, TokenUsage, UsageReport,
 };
 
 pub(crate) use copy::Idle;
@@ -84,8 +84,18 @@ impl Store for Sqlite {
         self.readers.read(|db| accounts::list(db, after, size))
     }
 
-    async fn set_password(&self, account: Cuid, hash: String) -> Result<bool, StoreError> {
-        let work = move |db: &_| accounts::set_password(db, &account, &hash);
+    async fn set_name(&self, account: Cuid, name: Option<Name>) -> Result<bool, StoreError> {
+        let work = move |db: &_| accounts::set_name(db, &account, name.as_ref());
+        self.writer.write(work).await
+    }
+
+    async fn set_password(
+        &self,
+        account: Cuid,
+        hash: String,
+        keep: Option<Cuid>,
+    ) -> Result<bool, StoreError> {
+        let work = move |db: &_| accounts::set_password(db, &account, &hash, keep.as_ref());
         self.writer.write(work).await
     }
 

@@ -1,5 +1,5 @@
 use chat::contracts::{Admission, Registered, Store};
-use chat::types::{Email, PageSize, Role, Timestamp, TokenKind};
+use chat::types::{Cuid, Email, Name, PageSize, Role, Timestamp, TokenKind};
 
 use crate::samples::{account, new_account, new_token};
 
@@ -63,11 +63,65 @@ pub async fn a_replaced_password_ends_the_sign_ins(store: &dyn Store) {
         let token = new_token(&ada.id, kind);
         store.create_token(token, None).await.unwrap();
     }
-    let changed = store.set_password(ada.id.clone(), "other".into());
+    let changed = store.set_password(ada.id.clone(), "other".into(), None);
     assert!(changed.await.unwrap());
     let left = store.tokens(&ada.id).await.unwrap();
     assert_eq!((left.len(), left[0].kind), (1, TokenKind::Personal));
-    let email = Email::parse("a@x").unwrap();
+    assert_eq!(hash(store, "a@x").await, "other");
+    let nobody = store.set_password(crate::samples::cuid(), "other".into(), None);
+    assert!(!nobody.await.unwrap());
+}
+
+async fn hash(store: &dyn Store, email: &str) -> String {
+    let email = Email::parse(email).unwrap();
     let known = store.credentials(&email).await.unwrap().unwrap();
-    assert_eq!(known.password_hash.as_deref(), Some("other"));
+    known.password_hash.unwrap()
+}
+
+async fn sign_in(store: &dyn Store, owner: &Cuid) -> Cuid {
+    let token = new_token(owner, TokenKind::SignIn);
+    let id = token.id.clone();
+    store.create_token(token, None).await.unwrap();
+    id
+}
+
+pub async fn the_sign_in_that_replaces_the_password_goes_on(store: &dyn Store) {
+    let ada = account(store, "a@x").await;
+    let bob = account(store, "b@x").await;
+    let (this, that) = (sign_in(store, &ada.id).await, sign_in(store, &ada.id).await);
+    let bobs = sign_in(store, &bob.id).await;
+    let changed = store.set_password(ada.id.clone(), "other".into(), Some(this.clone()));
+    assert!(changed.await.unwrap());
+    assert_eq!(hash(store, "a@x").await, "other");
+    assert_eq!(hash(store, "b@x").await, "hash");
+    for (id, is_there) in [(this, true), (that, false), (bobs, true)] {
+        assert_eq!(store.token(&id).await.unwrap().is_some(), is_there);
+    }
+}
+
+pub async fn a_password_is_replaced_by_no_sign_in_that_has_ended(store: &dyn Store) {
+    let ada = account(store, "a@x").await;
+    let bob = account(store, "b@x").await;
+    let (ended, other) = (sign_in(store, &ada.id).await, sign_in(store, &ada.id).await);
+    let revoked = store.revoke_token(ada.id.clone(), ended.clone(), Timestamp(2), None);
+    assert!(revoked.await.unwrap());
+    for token in [ended, sign_in(store, &bob.id).await] {
+        let changed = store.set_password(ada.id.clone(), "other".into(), Some(token));
+        assert!(!changed.await.unwrap());
+    }
+    assert_eq!(hash(store, "a@x").await, "hash");
+    assert!(store.token(&other).await.unwrap().is_some());
+}
+
+pub async fn a_name_is_replaced_and_taken_away(store: &dyn Store) {
+    let ada = account(store, "a@x").await;
+    account(store, "b@x").await;
+    for name in [Some(Name::parse("Ada").unwrap()), None] {
+        assert!(store.set_name(ada.id.clone(), name.clone()).await.unwrap());
+        let all = store.accounts(None, PageSize::default()).await.unwrap();
+        let names: Vec<_> = all.items.iter().map(|one| one.name.clone()).collect();
+        assert_eq!(names, [name, None]);
+    }
+    let nobody = crate::samples::cuid();
+    assert!(!store.set_name(nobody, None).await.unwrap());
 }

@@ -70,6 +70,9 @@ conformance! {
         accounts_are_listed_by_email_in_pages
         a_disabled_account_says_so_with_its_tokens
         a_replaced_password_ends_the_sign_ins
+        the_sign_in_that_replaces_the_password_goes_on
+        a_password_is_replaced_by_no_sign_in_that_has_ended
+        a_name_is_replaced_and_taken_away
     }
     tokens {
         a_token_is_found_with_its_account

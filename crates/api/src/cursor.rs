@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chat::types::{SessionPosition, Timestamp};
+use chat::types::{Email, SessionPosition, Timestamp};
 
 /// A place in a list.
 pub(crate) trait Cursor: Sized {
@@ -41,15 +41,29 @@ impl Cursor for i64 {
     }
 }
 
+/// A place in the list of accounts.
+impl Cursor for Email {
+    fn write(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.as_str())
+    }
+
+    fn read(text: &str) -> Result<Self, &'static str> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| STRANGE)?;
+        let text = str::from_utf8(&bytes).map_err(|_| STRANGE)?;
+        Self::parse(text).map_err(|_| STRANGE)
+    }
+}
+
+const STRANGE: &str = "is not a cursor that this server made";
+
 fn numbers<const N: usize>(text: &str) -> Result<[i64; N], &'static str> {
-    let strange = "is not a cursor that this server made";
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| strange)?;
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| STRANGE)?;
     let (numbers, rest) = bytes.as_chunks::<8>();
-    let numbers: [[u8; 8]; N] = numbers.try_into().map_err(|_| strange)?;
+    let numbers: [[u8; 8]; N] = numbers.try_into().map_err(|_| STRANGE)?;
     if rest.is_empty() {
         Ok(numbers.map(i64::from_be_bytes))
     } else {
-        Err(strange)
+        Err(STRANGE)
     }
 }
 
@@ -65,6 +79,8 @@ mod tests {
             let position = SessionPosition { updated_at: Timestamp(time), number };
             prop_assert_eq!(SessionPosition::read(&position.write()), Ok(position));
             prop_assert_eq!(i64::read(&number.write()), Ok(number));
+            let email = Email::parse(&format!("{number}ä+@{time}")).unwrap();
+            prop_assert_eq!(Email::read(&email.write()), Ok(email));
         }
 
         #[test]
@@ -72,6 +88,7 @@ mod tests {
             if let Ok(position) = SessionPosition::read(&text) {
                 prop_assert_eq!(position.write(), text.clone());
             }
+            let _ = Email::read(&text);
             if let Ok(place) = i64::read(&text) {
                 prop_assert_eq!(place.write(), text);
             }

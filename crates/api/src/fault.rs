@@ -55,14 +55,19 @@ impl Fault {
             Self::Chat(error) => match error {
                 Error::Unauthenticated | Error::WrongPassword => StatusCode::UNAUTHORIZED,
                 Error::AlreadyExpired
+                | Error::SpanTooLong
                 | Error::NoSuchHead
+                | Error::NoSuchBranch
                 | Error::NoSuchParent { .. }
                 | Error::NoSuchCall { .. }
                 | Error::NoSuchPrompt
                 | Error::UnknownModel => StatusCode::BAD_REQUEST,
-                Error::RegistrationClosed | Error::NoGuests => StatusCode::FORBIDDEN,
+                Error::RegistrationClosed | Error::NoGuests | Error::NotAdmin => {
+                    StatusCode::FORBIDDEN
+                }
                 Error::NotFound => StatusCode::NOT_FOUND,
                 Error::EmailTaken
+                | Error::OwnAccount
                 | Error::TooManyTokens
                 | Error::StillRunning
                 | Error::SessionBusy

@@ -297,7 +297,7 @@ fn refusal<'a>(status: StatusCode, route: &'a Route, dialect: &Dialect) -> Optio
 fn sample(status: StatusCode, route: &Route, dialect: &Dialect) -> Fault {
     match status {
         StatusCode::BAD_REQUEST if !route.ids.is_empty() && dialect.malformed_id == status => {
-            if route.path.contains("/tokens/") {
+            if route.path.contains("/tokens/") || route.path.contains("/accounts/") {
                 Fault::invalid("id", InvalidCuid)
             } else {
                 Fault::invalid("id", UnknownSessionKey)

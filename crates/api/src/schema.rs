@@ -12,5 +12,7 @@ pub(crate) const SESSION_KEY: &str = "^([0-9]{1,16}|c[0-9a-z]{7,31})$";
 pub(crate) const TOOL_NAME: &str = "^[A-Za-z0-9_-]{1,64}$";
 /// A cursor that this server made: 16 bytes in base64url.
 pub(crate) const CURSOR: &str = "^[A-Za-z0-9_-]{21}[AQgw]$";
+/// A cursor of the list of accounts: an e-mail address in base64url.
+pub(crate) const ACCOUNT_CURSOR: &str = "^[A-Za-z0-9_-]+$";
 /// As [`CURSOR`], of 8 bytes.
 pub(crate) const MESSAGE_CURSOR: &str = "^[A-Za-z0-9_-]{10}[AEIMQUYcgkosw048]$";

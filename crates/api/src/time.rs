@@ -34,6 +34,37 @@ impl JsonSchema for Time {
     }
 }
 
+/// A day of UTC as administrators read it, `2024-01-01`: days since 1970-01-01.
+#[derive(Clone, Copy)]
+pub(crate) struct Day(pub(crate) i64);
+
+impl Day {
+    /// The day of the examples: 2024-01-01.
+    pub(crate) const EXAMPLE: Self = Self(19_723);
+}
+
+impl Serialize for Day {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let start = Timestamp::of_day(self.0);
+        let start = jiff::Timestamp::from_millisecond(start.0).unwrap_or(jiff::Timestamp::MAX);
+        serializer.collect_str(&start.strftime("%Y-%m-%d"))
+    }
+}
+
+impl JsonSchema for Day {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Day".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date" })
+    }
+}
+
 /// A time in whole seconds since 1970.
 pub(crate) fn seconds(time: Timestamp) -> i64 {
     time.0.div_euclid(1_000)

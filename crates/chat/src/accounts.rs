@@ -9,8 +9,8 @@ use crate::contracts::{Admission, Registered};
 use crate::error::Error;
 use crate::tokens::{FreshToken, TokenDraft};
 use crate::types::{
-    Account, Caller, Email, Fingerprint, Name, NewAccount, Once, Page, PageSize, Password, Role,
-    TokenKind,
+    Account, AccountChange, Caller, Cuid, Email, Fingerprint, Name, NewAccount, Once, Page,
+    PageSize, Password, Role, TokenKind,
 };
 
 /// Who may register.
@@ -25,9 +25,9 @@ pub enum Registration {
 
 /// What a retry is recognised by. A fast hash of the password must not be stored, so the password
 /// is left out of it and checked against its own, slow hash.
-fn without_password(email: &Email, name: Option<&Name>) -> Fingerprint {
+fn without_password(email: &Email, name: Option<&Name>, role: Role) -> Fingerprint {
     let name = name.map_or("", Name::as_str);
-    Sha256::digest(format!("{email}\0{name}")).into()
+    Sha256::digest(format!("{email}\0{name}\0{}", role.as_str())).into()
 }
 
 impl Chat {
@@ -55,7 +55,7 @@ impl Chat {
     ) -> Result<Account, Error> {
         let _running = self.running.begin(email.as_str(), once.as_ref())?;
         let once = once.map(|once| Once {
-            request: without_password(&email, name.as_ref()),
+            request: without_password(&email, name.as_ref(), Role::User),
             ..once
         });
         let (admission, open) = match self.registration {
@@ -82,26 +82,39 @@ impl Chat {
 
     /// Makes an account at the operator's wish; without a password only tokens let it in.
     ///
-    /// Errors: [`Error::EmailTaken`].
+    /// Errors: [`Error::EmailTaken`], [`Error::KeyReused`], [`Error::StillRunning`].
     pub async fn create_account(
         &self,
         email: Email,
         name: Option<Name>,
         role: Role,
         password: Option<Password>,
+        once: Option<Once>,
     ) -> Result<Account, Error> {
-        let hash = match password {
-            Some(password) => Some(self.passwords.hash(password).await?),
+        let _running = self.running.begin(email.as_str(), once.as_ref())?;
+        let once = once.map(|once| Once {
+            request: without_password(&email, name.as_ref(), role),
+            ..once
+        });
+        let hash = match &password {
+            Some(password) => Some(self.passwords.hash(password.clone()).await?),
             None => None,
         };
         let account = self.new_account(email, name, role, hash);
         let made = self
             .store
-            .create_account(account, Admission::Anybody, None)
+            .create_account(account, Admission::Anybody, once)
             .await?;
         match made {
             Registered::Made(account) => Ok(account),
-            _ => Err(Error::EmailTaken),
+            Registered::Again(known) => {
+                let same = match password {
+                    Some(password) => self.passwords.verify(password, known.password_hash).await?,
+                    None => known.password_hash.is_none(),
+                };
+                same.then_some(known.account).ok_or(Error::KeyReused)
+            }
+            Registered::EmailTaken | Registered::Closed => Err(Error::EmailTaken),
         }
     }
 
@@ -212,10 +225,24 @@ impl Chat {
     /// Errors: [`Error::NotFound`].
     pub async fn set_disabled(&self, email: &Email, disabled: bool) -> Result<(), Error> {
         let account = self.account(email).await?;
-        let since = disabled.then(|| self.clock.now());
-        let found = self.store.set_disabled(account.id, since).await?;
+        let change = AccountChange {
+            disabled: Some(disabled),
+            ..AccountChange::default()
+        };
+        self.change_any_account(account.id, change).await.map(drop)
+    }
+
+    /// Changes anybody's account; that it was disabled is told to all who watch.
+    /// Errors: [`Error::NotFound`].
+    pub(crate) async fn change_any_account(
+        &self,
+        account: Cuid,
+        change: AccountChange,
+    ) -> Result<Account, Error> {
+        let now = self.clock.now();
+        let changed = self.store.change_account(account, change, now).await?;
         self.engine.news.withdraw();
-        found.then_some(()).ok_or(Error::NotFound)
+        changed.ok_or(Error::NotFound)
     }
 
     /// Replaces an account's password and revokes its sign-ins. Errors: [`Error::NotFound`].

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::accounts::Registration;
 use crate::contracts::{Bus, Clock, Entropy, Store};
 use crate::engine::Engine;
@@ -25,6 +27,8 @@ pub struct Chat {
     pub(crate) sign_in_limits: SignInLimits,
     pub(crate) running: Running,
     pub(crate) guests: Option<Guests>,
+    /// Places for tests of models.
+    pub(crate) model_tests: Semaphore,
     pub(crate) engine: Arc<Engine>,
 }
 
@@ -93,6 +97,7 @@ impl Chat {
             sign_in_limits: SignInLimits::new(&clock),
             running: Running::default(),
             guests: options.guests.then(|| Guests::new(&clock)),
+            model_tests: Semaphore::new(limits::MODEL_TESTS),
             engine: Arc::new(engine),
             store,
             clock,

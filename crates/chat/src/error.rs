@@ -15,6 +15,15 @@ pub enum Error {
     /// Only the first account may be registered.
     #[error("registration is closed")]
     RegistrationClosed,
+    /// The caller is no administrator.
+    #[error("only for administrators")]
+    NotAdmin,
+    /// The account is the caller's own.
+    #[error("administrators can't change their own account's role, nor disable it")]
+    OwnAccount,
+    /// The report would span too much.
+    #[error("from lies more than {} days before to", crate::limits::USAGE_DAYS)]
+    SpanTooLong,
     /// Nothing of that name belongs to the caller.
     #[error("not found")]
     NotFound,
@@ -36,6 +45,9 @@ pub enum Error {
     /// The session has no such message to end its active path at.
     #[error("head is no message of this chat")]
     NoSuchHead,
+    /// The session has no such message to lead its active path through.
+    #[error("branch is no message of this chat")]
+    NoSuchBranch,
     /// The session has no message that a new one is to follow.
     #[error("parentId is no message of this chat")]
     NoSuchParent {

@@ -14,6 +14,8 @@ pub mod limits;
 pub mod types;
 
 mod accounts;
+mod admin;
+mod brief;
 mod channels;
 mod chat;
 mod context;
@@ -39,6 +41,7 @@ mod tokens;
 mod watch;
 
 pub use accounts::Registration;
+pub use admin::{Health, ModelTest};
 pub use chat::{Chat, Load, Options};
 pub use error::Error;
 pub use messages::MessageDraft;

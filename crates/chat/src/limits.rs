@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Characters of a session's title.
 pub const TITLE_CHARS: usize = 200;
+/// Characters of what is looked for in titles.
+pub const SEARCH_CHARS: usize = TITLE_CHARS;
 /// Characters of a session's system message.
 pub const SYSTEM_MESSAGE_CHARS: usize = 32_768;
 /// Characters of a person's or a token's name.
@@ -36,6 +38,10 @@ pub const METADATA_KEY_CHARS: usize = 64;
 pub const METADATA_VALUE_CHARS: usize = 512;
 /// Messages that are appended at once.
 pub const MESSAGES_APPENDED: usize = 100;
+/// Messages of a session's branches that are listed, the newest.
+pub const BRANCHES_LISTED: u32 = 5_000;
+/// Messages behind another one among which the newest is looked for, those next to it first.
+pub const MESSAGES_BEHIND: u32 = 20_000;
 
 /// Bytes that a model may write in one reply; it ends there as if it had reached its own limit.
 pub const REPLY_BYTES: usize = 4 << 20;
@@ -92,6 +98,16 @@ pub const KEYS_LOOKED_UP: usize = 1_000;
 pub const DELETIONS_KEPT: Duration = Duration::from_hours(30 * 24);
 /// Sessions that a usage report names.
 pub const USAGE_SESSIONS: u32 = 1_000;
+/// Accounts that a report about all of them names.
+pub const USAGE_ACCOUNTS: u32 = 1_000;
+/// Days that such a report spans.
+pub const USAGE_DAYS: i64 = 366;
+/// Days that it spans if nobody says from when on.
+pub const USAGE_DAYS_DEFAULT: i64 = 30;
+/// How long a model may take that is tested.
+pub const MODEL_TEST_TIME: Duration = Duration::from_secs(30);
+/// Models that are tested at the same time.
+pub const MODEL_TESTS: usize = 4;
 /// Requests that one address may make as a guest in a row, and the span after which it gets another.
 pub const GUESTS_PER_ADDRESS: (u32, Duration) = (10, Duration::from_secs(6));
 /// Guests that are answered at the same time.

@@ -1,4 +1,4 @@
-//! Messages: append, find, list, and remove parts of one.
+//! Messages: append, find, list, tell their branches, and remove parts of one.
 
 use std::ops::Range;
 
@@ -6,8 +6,8 @@ use crate::chat::Chat;
 use crate::contracts::Appended;
 use crate::error::Error;
 use crate::types::{
-    Caller, Cuid, Message, MessageRole, MessageView, ModelName, NewMessage, Once, Page, PageSize,
-    Parent, Part, SessionKey, Timestamp,
+    Branch, Caller, Cuid, Message, MessageRole, MessageView, ModelName, NewMessage, Once, Page,
+    PageSize, Parent, Part, SessionKey, Timestamp,
 };
 
 /// A message that somebody wants to append: from another program, or from another model.
@@ -109,5 +109,13 @@ impl Chat {
         let store = &self.store;
         let page = store.messages(caller.id(), key, view, from, size).await?;
         page.ok_or(Error::NotFound)
+    }
+
+    /// Where the paths of one of the caller's sessions part: at most
+    /// [`BRANCHES_LISTED`](crate::limits::BRANCHES_LISTED) messages, the newest.
+    /// Errors: [`Error::NotFound`].
+    pub async fn branches(&self, caller: &Caller, key: &SessionKey) -> Result<Vec<Branch>, Error> {
+        let branches = self.store.branches(caller.id(), key).await?;
+        branches.ok_or(Error::NotFound)
     }
 }

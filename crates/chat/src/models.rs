@@ -10,6 +10,10 @@ pub struct Model {
     pub name: ModelName,
     /// What its provider is called in the settings.
     pub provider_name: String,
+    /// How one speaks with it, in a word.
+    pub provider_kind: &'static str,
+    /// Where it is; `None` if nobody is asked.
+    pub provider_url: Option<String>,
     /// Whether it only stands in for a model.
     pub is_demo: bool,
     /// Tokens that it can read and write in one go.

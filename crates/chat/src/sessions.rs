@@ -6,7 +6,7 @@ use crate::chat::Chat;
 use crate::contracts::{Changed, Deleted};
 use crate::error::Error;
 use crate::types::{
-    Caller, ExternalId, Metadata, NewSession, Once, Page, PageSize, Precondition, Session,
+    Caller, ExternalId, Head, Metadata, NewSession, Once, Page, PageSize, Precondition, Session,
     SessionChange, SessionFilter, SessionKey, SessionKind, SessionPosition, SystemMessage,
     Timestamp, Title,
 };
@@ -112,7 +112,7 @@ impl Chat {
     /// Changes one of the caller's sessions.
     ///
     /// Errors: [`Error::NotFound`], [`Error::PreconditionFailed`], [`Error::NoSuchHead`],
-    /// [`Error::UnknownModel`], [`Error::KeyReused`], [`Error::StillRunning`].
+    /// [`Error::NoSuchBranch`], [`Error::UnknownModel`], [`Error::KeyReused`], [`Error::StillRunning`].
     pub async fn change_session(
         &self,
         caller: &Caller,
@@ -127,6 +127,10 @@ impl Chat {
         {
             return Err(Error::UnknownModel);
         }
+        let no_such_message = match &change.head {
+            Some(Head::Behind(_)) => Error::NoSuchBranch,
+            _ => Error::NoSuchHead,
+        };
         let owner = caller.id().clone();
         let now = self.clock.now();
         let changed = self
@@ -140,7 +144,7 @@ impl Chat {
             }
             Changed::Missing => Err(Error::NotFound),
             Changed::Stale => Err(Error::PreconditionFailed),
-            Changed::NoSuchMessage => Err(Error::NoSuchHead),
+            Changed::NoSuchMessage => Err(no_such_message),
         }
     }
 

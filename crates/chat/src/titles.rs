@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use futures_util::StreamExt;
-
-use crate::contracts::{Piece, Question, Turn, Work};
+use crate::brief;
+use crate::contracts::{Question, Turn, Work};
 use crate::engine::Engine;
 use crate::models::Model;
-use crate::types::{
-    Cuid, Delta, MessageRole, MessageView, ModelOptions, PageSize, SessionKey, Title, TokenUsage,
-};
+use crate::types::{Cuid, MessageRole, MessageView, ModelOptions, PageSize, SessionKey, Title};
 
 /// Characters of each message that the model reads for it.
 const READ_CHARS: usize = 2_000;
@@ -51,10 +48,11 @@ async fn name(engine: &Engine, owner: Cuid, work: &Work, model: &Model) {
     let text = if model.is_demo {
         prompt.clone()
     } else {
-        match ask(engine, &owner, session, model, turns).await {
-            Some(text) => Some(text),
+        let question = question(model, turns);
+        match brief::ask(engine, owner.clone(), Some(session), model, question).await {
+            Ok(text) => Some(text),
             // The next reply tries again.
-            None => return,
+            Err(_) => return,
         }
     };
     // A model is not asked again only because it had nothing to say.
@@ -95,15 +93,9 @@ async fn turns(engine: &Engine, owner: &Cuid, work: &Work) -> Option<Vec<Turn>> 
     (!turns.is_empty()).then_some(turns)
 }
 
-async fn ask(
-    engine: &Engine,
-    owner: &Cuid,
-    session: i64,
-    model: &Model,
-    mut turns: Vec<Turn>,
-) -> Option<String> {
+fn question(model: &Model, mut turns: Vec<Turn>) -> Question {
     turns.push(Turn::saying(MessageRole::User, INSTRUCTION));
-    let question = Question {
+    Question {
         model: model.name.as_str().to_owned(),
         system: INSTRUCTION.to_owned(),
         messages: turns,
@@ -111,30 +103,5 @@ async fn ask(
             max_output_tokens: Some(TITLE_TOKENS),
             ..ModelOptions::default()
         },
-    };
-    let (mut text, mut usage) = (String::new(), None::<TokenUsage>);
-    let mut pieces = model.provider.ask(question).await.ok()?;
-    while let Some(piece) = pieces.next().await {
-        match piece.ok()? {
-            Piece::Delta(Delta::Text(delta)) => text.push_str(&delta),
-            Piece::Delta(_) => {}
-            Piece::Usage(cost) => usage = Some(cost),
-            Piece::End(_) => break,
-        }
-        if text.len() > READ_CHARS {
-            break;
-        }
     }
-    if let Some(usage) = usage {
-        let now = engine.clock.now();
-        let id = engine.mint(now);
-        let name = model.name.clone();
-        let noted = engine
-            .store
-            .note_usage(owner.clone(), Some(session), id, name, usage, now);
-        if let Err(error) = noted.await {
-            tracing::error!(%error, "what a title cost can't be noted");
-        }
-    }
-    Some(text)
 }

@@ -111,7 +111,8 @@ async fn user(chat: &Chat, command: User) -> anyhow::Result<()> {
         } => {
             let password = password_stdin.then(read_password).transpose()?;
             let role = if admin { Role::Admin } else { Role::User };
-            let account = chat.create_account(email, name, role, password).await?;
+            let account = chat.create_account(email, name, role, password, None);
+            let account = account.await?;
             writeln!(
                 out,
                 "{} {} {}",

@@ -97,10 +97,15 @@ impl Check {
         client: &Client,
         settings: ProviderSettings,
     ) -> Result<Vec<Model>, SettingsError> {
-        let (provider, own_limit): (Arc<dyn Provider>, _) = match settings.kind {
-            Kind::OpenAiCompatible => self.remote(client, &settings, &OpenAiCompatible)?,
-            Kind::Anthropic => self.remote(client, &settings, &Anthropic)?,
-            Kind::Demo => (Arc::new(self.demo(&settings)?), None),
+        let dialect: Option<&'static dyn Dialect> = match settings.kind {
+            Kind::OpenAiCompatible => Some(&OpenAiCompatible),
+            Kind::Anthropic => Some(&Anthropic),
+            Kind::Demo => None,
+        };
+        let base = dialect.map(|dialect| settings.base_url.as_deref().unwrap_or(dialect.home()));
+        let (provider, own_limit): (Arc<dyn Provider>, _) = match (dialect, base) {
+            (Some(dialect), Some(base)) => self.remote(client, &settings, dialect, base)?,
+            _ => (Arc::new(self.demo(&settings)?), None),
         };
         let mut of_provider = settings.models;
         if of_provider.is_empty() && settings.kind == Kind::Demo {
@@ -127,6 +132,8 @@ impl Check {
             Ok(Model {
                 name: model.name,
                 provider_name: settings.name.clone(),
+                provider_kind: settings.kind.as_str(),
+                provider_url: base.map(str::to_owned),
                 is_demo: settings.kind == Kind::Demo,
                 window,
                 max_output_tokens: limit,
@@ -142,8 +149,8 @@ impl Check {
         client: &Client,
         settings: &ProviderSettings,
         dialect: &'static dyn Dialect,
+        base: &str,
     ) -> Result<(Arc<dyn Provider>, Option<u32>), SettingsError> {
-        let base = settings.base_url.as_deref().unwrap_or(dialect.home());
         let url = url(base, dialect.path()).map_err(|problem| self.fault("base_url", problem))?;
         match &settings.key {
             Some(key) => self.that(!key.as_str().is_empty(), "key", "is blank")?,

@@ -72,6 +72,17 @@ pub enum Kind {
     Demo,
 }
 
+impl Kind {
+    /// The kind's name, as people read it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenAiCompatible => "openai-compatible",
+            Self::Anthropic => "anthropic",
+            Self::Demo => "demo",
+        }
+    }
+}
+
 /// What the settings say about a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelSettings {

@@ -5,10 +5,10 @@ use std::error::Error;
 use std::time::Duration;
 
 use chat::types::{
-    Account, Credentials, Cuid, Email, ExternalId, FinishReason, Folded, Message, MessageRole,
-    ModelName, Name, Node, Reply, ReplyError, ReplyErrorKind, ReplyStatus, Role, SeenNode, Session,
-    SessionKind, SessionStatus, StoredToken, SystemMessage, Timestamp, Title, Token, TokenKind,
-    TokenUsage, UsageSum,
+    Account, Credentials, Cuid, DayUsage, Email, ExternalId, FinishReason, Folded, Message,
+    MessageRole, ModelName, Name, Node, Reply, ReplyError, ReplyErrorKind, ReplyStatus, Role,
+    SeenNode, Session, SessionKind, SessionStatus, StoredToken, SystemMessage, Timestamp, Title,
+    Token, TokenKind, TokenUsage, UsageSum,
 };
 
 use crate::options::{read_metadata, read_options};
@@ -43,7 +43,7 @@ pub(crate) fn account<R: Columns>(row: &R, at: usize) -> Result<Account, R::Erro
         id: cuid(row, at)?,
         email: parsed(row, at + 1, Email::parse)?,
         name: optional(row, at + 2, Name::parse)?,
-        role: parsed(row, at + 3, role)?,
+        role: parsed(row, at + 3, Role::parse)?,
         disabled_at: row.int(at + 4)?.map(Timestamp),
         created_at: time(row, at + 5)?,
     })
@@ -55,14 +55,6 @@ pub(crate) fn credentials<R: Columns>(row: &R) -> Result<Credentials, R::Error> 
         account: account(row, 0)?,
         password_hash: row.text(6)?.map(str::to_owned),
     })
-}
-
-fn role(text: &str) -> Result<Role, Damage> {
-    match text {
-        "admin" => Ok(Role::Admin),
-        "user" => Ok(Role::User),
-        _ => Err(Damage::new("is a word that the schema does not allow")),
-    }
 }
 
 /// The columns of a token, for [`token`].
@@ -161,6 +153,11 @@ pub(crate) fn message<R: Columns>(row: &R) -> Result<Message, R::Error> {
         depth: number(row, 12)?,
         reply: optional(row, 13, Cuid::parse)?,
     })
+}
+
+/// Reads what a message follows, and which it is.
+pub(crate) fn branching<R: Columns>(row: &R) -> Result<(Option<Cuid>, Cuid), R::Error> {
+    Ok((optional(row, 0, Cuid::parse)?, cuid(row, 1)?))
 }
 
 /// A reply with what only its row tells.
@@ -269,6 +266,15 @@ pub(crate) fn usage_sum<R: Columns>(row: &R, at: usize) -> Result<UsageSum, R::E
             output_tokens: number(row, at + 2)?,
         },
     })
+}
+
+/// Reads an account, a day and what was used on it.
+pub(crate) fn day_of_account<R: Columns>(row: &R) -> Result<(Account, DayUsage), R::Error> {
+    let day = DayUsage {
+        day: number(row, 6)?,
+        sum: usage_sum(row, 7)?,
+    };
+    Ok((account(row, 0)?, day))
 }
 
 /// The columns of a node, for [`seen_node`].

@@ -1,14 +1,16 @@
 //! What a store decides, as plain functions over values: the same on both databases.
 
+use std::collections::HashMap;
+
 use chat::contracts::{
     Admission, Begun, Changes, Claim, Finish, Registered, StoreError, TokenMade, Work,
 };
 use chat::limits;
 use chat::types::{
-    Account, Credentials, Delta, Ending, Event, FinishReason, Message, NewAccount, NewSession,
-    NewToken, NumberedEvent, Once, Page, PageSize, Reply, ReplyError, ReplyErrorKind, ReplyStatus,
-    Role, Session, SessionChange, SessionStatus, Timestamp, Token, TokenKind, TokenUsage, Tries,
-    WhenBusy,
+    Account, AccountChange, AccountUsage, Branch, Credentials, Cuid, DayUsage, Delta, Ending,
+    Event, FinishReason, Message, NewAccount, NewSession, NewToken, NumberedEvent, Once, Page,
+    PageSize, Reply, ReplyError, ReplyErrorKind, ReplyStatus, Role, Session, SessionChange,
+    SessionStatus, Timestamp, Token, TokenKind, TokenUsage, Tries, WhenBusy,
 };
 
 use crate::rows::Found;
@@ -45,6 +47,42 @@ pub(crate) fn registration(
             created_at: new.created_at,
         }),
     }
+}
+
+/// An account with a change applied.
+pub(crate) fn account_changed(
+    mut account: Account,
+    change: AccountChange,
+    now: Timestamp,
+) -> Account {
+    if let Some(role) = change.role {
+        account.role = role;
+    }
+    account.disabled_at = match change.disabled {
+        Some(true) => account.disabled_at.or(Some(now)),
+        Some(false) => None,
+        None => account.disabled_at,
+    };
+    account
+}
+
+/// The usage of accounts, given that of each of their days; those of an account stand together.
+pub(crate) fn by_account(days: Vec<(Account, DayUsage)>) -> Vec<AccountUsage> {
+    let mut all: Vec<AccountUsage> = Vec::new();
+    for (account, day) in days {
+        match all.last_mut().filter(|last| last.account.id == account.id) {
+            Some(last) => {
+                last.total += day.sum;
+                last.days.push(day);
+            }
+            None => all.push(AccountUsage {
+                account,
+                total: day.sum,
+                days: vec![day],
+            }),
+        }
+    }
+    all
 }
 
 /// Whether an account may have one more token.
@@ -130,8 +168,14 @@ pub(crate) fn session_made(new: &NewSession, number: i64) -> Session {
     }
 }
 
-/// A session with a change applied, whose head must be one of its messages.
-pub(crate) fn changed(mut session: Session, change: &SessionChange, now: Timestamp) -> Session {
+/// A session with a change applied, given the message at which its active path is to end, if that
+/// changes.
+pub(crate) fn changed(
+    mut session: Session,
+    change: &SessionChange,
+    head: Option<Cuid>,
+    now: Timestamp,
+) -> Session {
     if let Some(title) = &change.title {
         session.title = title.clone();
         session.named = true;
@@ -145,8 +189,8 @@ pub(crate) fn changed(mut session: Session, change: &SessionChange, now: Timesta
     if let Some(model) = &change.model {
         session.model.clone_from(model);
     }
-    if let Some(head) = &change.head {
-        session.head = Some(head.clone());
+    if head.is_some() {
+        session.head = head;
     }
     if let Some(metadata) = &change.metadata {
         session.metadata = metadata.clone();
@@ -154,6 +198,24 @@ pub(crate) fn changed(mut session: Session, change: &SessionChange, now: Timesta
     session.version += 1;
     session.updated_at = now;
     session
+}
+
+/// The branches of a session, given the messages that others stand beside, the newest first, each behind
+/// what it follows.
+pub(crate) fn branches(newest_first: Vec<(Option<Cuid>, Cuid)>) -> Vec<Branch> {
+    let mut branches: Vec<Branch> = Vec::new();
+    let mut places = HashMap::new();
+    for (parent, message) in newest_first.into_iter().rev() {
+        let at = *places.entry(parent.clone()).or_insert(branches.len());
+        if at == branches.len() {
+            let messages = Vec::new();
+            branches.push(Branch { parent, messages });
+        }
+        branches[at].messages.push(message);
+    }
+    // The others may be older than all that is listed.
+    branches.retain(|branch| branch.messages.len() > 1);
+    branches
 }
 
 /// The page that messages begin with; they must be one more than its size if there is a next page.

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chat::limits;
 use chat::types::{
-    self, ExternalId, PageSize, Session, SessionChange, SessionFilter, SessionKind,
+    self, ExternalId, Head, PageSize, Search, Session, SessionChange, SessionFilter, SessionKind,
     SessionPosition, SessionStatus, SystemMessage, Title,
 };
 use chat::{Chat as Product, SessionDraft};
@@ -150,6 +150,10 @@ fn title(text: &str) -> Result<Title, Fault> {
     Title::parse(text).map_err(|error| Fault::invalid("name", error))
 }
 
+fn search(text: &str) -> Result<Search, Fault> {
+    Search::parse(text).map_err(|error| Fault::invalid("q", error))
+}
+
 fn kind(text: &str) -> Result<SessionKind, Fault> {
     SessionKind::parse(text).map_err(|error| Fault::invalid("type", error))
 }
@@ -179,6 +183,10 @@ pub(super) struct ChatChange {
     #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = schema::CUID))]
     head: Option<String>,
+    /// A message that the active path is to lead through, up to the newest one behind it. Not beside `head`.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", regex(pattern = schema::CUID))]
+    branch: Option<String>,
     /// Who writes its replies; null for the server's default.
     #[serde(deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     #[schemars(
@@ -202,11 +210,14 @@ impl ChatChange {
             title: self.name.as_deref().map(title).transpose()?,
             system_message: system_message.transpose()?,
             status: self.status.as_deref().map(status).transpose()?,
-            head: self
-                .head
-                .as_deref()
-                .map(|id| cuid(id, "head"))
-                .transpose()?,
+            head: match (self.head.as_deref(), self.branch.as_deref()) {
+                (Some(_), Some(_)) => {
+                    return Err(Fault::invalid("branch", "can't stand beside head"));
+                }
+                (Some(id), None) => Some(Head::At(cuid(id, "head")?)),
+                (None, Some(id)) => Some(Head::Behind(cuid(id, "branch")?)),
+                (None, None) => None,
+            },
             model: match &self.model {
                 Some(name) => Some(model(name.as_deref(), "model")?),
                 None => None,
@@ -242,6 +253,13 @@ pub(super) struct ChatQuery {
     /// Only sessions of this type.
     #[schemars(with = "String", extend("enum" = ["text", "file"]))]
     r#type: Option<String>,
+    /// Only sessions with this in their name, in upper or lower case.
+    #[schemars(
+        with = "String",
+        length(min = 1, max = limits::SEARCH_CHARS),
+        regex(pattern = schema::NOT_BLANK)
+    )]
+    q: Option<String>,
 }
 
 impl ChatQuery {
@@ -249,6 +267,7 @@ impl ChatQuery {
         let filter = SessionFilter {
             status: self.status.as_deref().map(status).transpose()?,
             kind: self.r#type.as_deref().map(kind).transpose()?,
+            title: self.q.as_deref().map(search).transpose()?,
         };
         let (after, size) = paging(self.cursor.as_deref(), self.limit)?;
         Ok((filter, after, size))

@@ -1,7 +1,9 @@
 //! The v1 dialect: `/api/v1`, camelCase, everything in one envelope. It is the one that grows.
 
 mod accounts;
+mod admin;
 mod ask;
+mod branches;
 mod chats;
 mod envelope;
 mod error;
@@ -24,6 +26,7 @@ use crate::fault::Fault;
 use crate::route::{Route, delete, get, patch, post};
 use accounts::{Login, NewPassword, Profile, Registration, Setup, SignedIn, User};
 use ask::{GuestQuestion, Question};
+use branches::Branches;
 use chats::{Chat, ChatChange, ChatId, ChatInFull, ChatQuery, Chats, NewChat};
 use messages::{Appended, MessageQuery, Messages, NewMessages};
 use models::{Models, Usage, UsageQuery};
@@ -35,7 +38,7 @@ pub(crate) const DIALECT: Dialect = Dialect::plain("v1", "bearer", error::body, 
 
 #[rustfmt::skip]
 pub(crate) fn routes() -> Vec<Route> {
-    vec![
+    let mut routes = vec![
         post("/api/v1/auth/register", "Register an account", accounts::register)
             .open().body(&Registration::example()).once()
             .answers(S::CREATED, &accounts::registered(User::example()))
@@ -90,6 +93,10 @@ pub(crate) fn routes() -> Vec<Route> {
             .id::<ChatId>().body(&NewMessages::example()).once()
             .answers(S::CREATED, &messages::appended(Appended::example())),
 
+        get("/api/v1/chat/{id}/branches", "Tell where a chat's paths part", branches::list)
+            .id::<ChatId>()
+            .answers(S::OK, &branches::listed(Branches::example())),
+
         get("/api/v1/chat/{id}/replies", "List replies that have not ended, the next one first", replies::list)
             .id::<ChatId>()
             .answers(S::OK, &replies::listed(Replies::example())),
@@ -130,7 +137,9 @@ pub(crate) fn routes() -> Vec<Route> {
                 Fault::Chat(Error::NoGuests),
                 Fault::Chat(Error::TooManyRequests { retry_after: Duration::from_secs(5) }),
             ])),
-    ]
+    ];
+    routes.extend(admin::routes());
+    routes
 }
 
 /// How a request fails that waits for a model's whole answer.

@@ -96,7 +96,7 @@ impl Models<'_> {
 /// Which span of time is reported.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct UsageQuery {
-    /// From this moment on; from the beginning if left out.
+    /// From this moment on; if left out, from the beginning, or, for all accounts, of the last 30 days.
     #[schemars(with = "String", extend("format" = "date-time"))]
     from: Option<String>,
     /// Up to this moment, which is no longer in it; up to now if left out.
@@ -106,18 +106,25 @@ pub(super) struct UsageQuery {
 
 impl UsageQuery {
     fn parse(&self) -> Result<Span, Fault> {
-        let read = |text: Option<&str>, field, otherwise| match text {
-            Some(text) => time::read(text).map_err(|error| Fault::invalid(field, error)),
-            None => Ok(Timestamp(otherwise)),
+        let (from, to) = self.moments()?;
+        Ok(Span {
+            from: from.unwrap_or(Timestamp(i64::MIN)),
+            to: to.unwrap_or(Timestamp(i64::MAX)),
+        })
+    }
+
+    /// Both moments, as far as they are told.
+    pub(super) fn moments(&self) -> Result<(Option<Timestamp>, Option<Timestamp>), Fault> {
+        let read = |text: Option<&str>, field| {
+            let read = |text| time::read(text).map_err(|error| Fault::invalid(field, error));
+            text.map(read).transpose()
         };
-        let span = Span {
-            from: read(self.from.as_deref(), "from", i64::MIN)?,
-            to: read(self.to.as_deref(), "to", i64::MAX)?,
-        };
-        if span.from > span.to {
+        let from = read(self.from.as_deref(), "from")?;
+        let to = read(self.to.as_deref(), "to")?;
+        if from.zip(to).is_some_and(|(from, to)| from > to) {
             return Err(Fault::invalid("to", "lies before from"));
         }
-        Ok(span)
+        Ok((from, to))
     }
 }
 
@@ -137,7 +144,7 @@ pub(super) struct Usage<'a> {
 /// A number of answers, and their tokens.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Sum {
+pub(super) struct Sum {
     /// Replies, and titles that models gave.
     answers: u64,
     input_tokens: u64,

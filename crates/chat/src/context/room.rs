@@ -125,6 +125,8 @@ mod tests {
         Model {
             name: ModelName::parse("halves").unwrap(),
             provider_name: "test".into(),
+            provider_kind: "test",
+            provider_url: None,
             is_demo: false,
             window: 0,
             max_output_tokens: None,

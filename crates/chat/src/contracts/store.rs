@@ -5,10 +5,11 @@ use super::outcomes::{
     NewReply, Registered, Stopped, TokenMade,
 };
 use crate::types::{
-    Account, Credentials, Cuid, Email, ExternalId, Message, MessageView, ModelName, Name,
-    NewAccount, NewMessage, NewSession, NewToken, Node, NumberedEvent, Once, Page, PageSize,
-    Precondition, Reply, SeenNode, Session, SessionChange, SessionFilter, SessionKey,
-    SessionPosition, Span, StoredToken, Timestamp, Title, Token, TokenUsage, UsageReport,
+    Account, AccountChange, AccountUsage, Branch, Credentials, Cuid, Email, ExternalId, Message,
+    MessageView, ModelName, Name, NewAccount, NewMessage, NewSession, NewToken, Node,
+    NumberedEvent, Once, Page, PageSize, Precondition, Reply, SeenNode, Session, SessionChange,
+    SessionFilter, SessionKey, SessionPosition, Span, StoredToken, Timestamp, Title, Token,
+    TokenUsage, UsageReport,
 };
 
 /// Where everything is kept.
@@ -24,6 +25,9 @@ use crate::types::{
 /// [`Tries`] for how long.
 #[async_trait]
 pub trait Store: Send + Sync {
+    /// What keeps it: `sqlite` or `postgresql`.
+    fn database(&self) -> &'static str;
+
     /// How many writes are waiting.
     fn writes_waiting(&self) -> usize;
 
@@ -63,12 +67,14 @@ pub trait Store: Send + Sync {
         keep: Option<Cuid>,
     ) -> Result<bool, StoreError>;
 
-    /// Disables an account, or enables it with `None`; `false` if there is no such account.
-    async fn set_disabled(
+    /// Changes an account; `None` if there is none. One that is disabled again stays disabled since when it
+    /// was.
+    async fn change_account(
         &self,
         account: Cuid,
-        since: Option<Timestamp>,
-    ) -> Result<bool, StoreError>;
+        change: AccountChange,
+        now: Timestamp,
+    ) -> Result<Option<Account>, StoreError>;
 
     /// Makes a token. Beyond [`TOKENS_PER_KIND`](crate::limits::TOKENS_PER_KIND) a sign-in replaces
     /// its owner's oldest one, and a personal token is refused.
@@ -181,6 +187,15 @@ pub trait Store: Send + Sync {
         from: Option<i64>,
         size: PageSize,
     ) -> Result<Option<Page<Message, i64>>, StoreError>;
+
+    /// Where the session's paths part: at most
+    /// [`BRANCHES_LISTED`](crate::limits::BRANCHES_LISTED) messages, the newest. `None` if there is no
+    /// such session.
+    async fn branches(
+        &self,
+        owner: &Cuid,
+        key: &SessionKey,
+    ) -> Result<Option<Vec<Branch>>, StoreError>;
 
     /// A message of a session.
     async fn message(
@@ -296,6 +311,10 @@ pub trait Store: Send + Sync {
 
     /// What models have cost in a span of time.
     async fn usage(&self, owner: &Cuid, span: Span) -> Result<UsageReport, StoreError>;
+
+    /// What models have cost in a span of time, day by day, for the
+    /// [`USAGE_ACCOUNTS`](crate::limits::USAGE_ACCOUNTS) accounts with the most tokens, these first.
+    async fn usage_of_all(&self, span: Span) -> Result<Vec<AccountUsage>, StoreError>;
 
     /// What has changed behind a cursor, in order, at most
     /// [`EVENTS_READ`](crate::limits::EVENTS_READ) changes.

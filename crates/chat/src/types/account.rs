@@ -1,4 +1,4 @@
-use super::{Cuid, Email, Name, Timestamp};
+use super::{Cuid, Email, InvalidChoice, Name, Timestamp};
 
 /// Somebody who owns sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,24 @@ impl Role {
             Self::User => "user",
         }
     }
+
+    /// Reads a role's name.
+    pub fn parse(text: &str) -> Result<Self, InvalidChoice> {
+        match text {
+            "admin" => Ok(Self::Admin),
+            "user" => Ok(Self::User),
+            _ => Err(InvalidChoice("admin, user")),
+        }
+    }
+}
+
+/// What is to be different in an account; `None` leaves it as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AccountChange {
+    /// What it may do.
+    pub role: Option<Role>,
+    /// Whether it is disabled.
+    pub disabled: Option<bool>,
 }
 
 /// An account that is about to be made.

@@ -26,3 +26,9 @@ impl Caller {
         &self.token
     }
 }
+
+/// A caller who is an administrator.
+///
+/// Only [`Chat::admin`](crate::Chat::admin) makes one.
+#[derive(Clone, Debug)]
+pub struct Admin(pub(crate) Caller);

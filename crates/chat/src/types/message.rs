@@ -58,6 +58,15 @@ impl Message {
     }
 }
 
+/// Messages that follow the same one, or that all follow none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// What they follow.
+    pub parent: Option<Cuid>,
+    /// The messages, two at least, the oldest first.
+    pub messages: Vec<Cuid>,
+}
+
 /// A part of a message. Files will be a further kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {

@@ -17,24 +17,24 @@ mod time;
 mod token;
 mod tool;
 
-pub use account::{Account, Credentials, NewAccount, Role};
-pub use caller::Caller;
+pub use account::{Account, AccountChange, Credentials, NewAccount, Role};
+pub use caller::{Admin, Caller};
 pub use cuid::{Cuid, CuidMint, InvalidCuid};
 pub use event::{Delta, Ending, Event, Folded, NumberedEvent, Run, fold, unfold};
 pub use idempotency::{Fingerprint, IdempotencyKey, Once, Tries};
-pub use message::{Message, MessageRole, MessageView, NewMessage, Parent, Part};
-pub use model::{SessionUsage, Span, TokenUsage, UsageReport, UsageSum};
+pub use message::{Branch, Message, MessageRole, MessageView, NewMessage, Parent, Part};
+pub use model::{AccountUsage, DayUsage, SessionUsage, Span, TokenUsage, UsageReport, UsageSum};
 pub use node::{Node, SeenNode};
 pub use options::{InvalidMetadata, Metadata, ModelOptions, ReplyOptions};
 pub use page::{InvalidPageSize, Page, PageSize};
 pub use reply::{FinishReason, Reply, ReplyError, ReplyErrorKind, ReplyStatus, WhenBusy};
 pub use session::{
-    InvalidChoice, NewSession, Precondition, Session, SessionChange, SessionFilter, SessionKey,
-    SessionKind, SessionPosition, SessionStatus, UnknownSessionKey, Version,
+    Head, InvalidChoice, NewSession, Precondition, Session, SessionChange, SessionFilter,
+    SessionKey, SessionKind, SessionPosition, SessionStatus, UnknownSessionKey, Version,
 };
 pub use text::{
-    CallId, Email, ExternalId, InvalidText, MessageText, ModelName, Name, Password, SystemMessage,
-    Title, ToolName, ToolText,
+    CallId, Email, ExternalId, InvalidText, MessageText, ModelName, Name, Password, Search,
+    SystemMessage, Title, ToolName, ToolText,
 };
 pub use time::Timestamp;
 pub use token::{NewToken, Secret, SecretText, StoredToken, Token, TokenKind};

@@ -1,4 +1,4 @@
-use super::{Cuid, ExternalId, Metadata, ModelName, SystemMessage, Timestamp, Title};
+use super::{Cuid, ExternalId, Metadata, ModelName, Search, SystemMessage, Timestamp, Title};
 
 /// A chat session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,10 +160,28 @@ pub struct SessionChange {
     pub status: Option<SessionStatus>,
     /// The new model; `Some(None)` for the server's first one.
     pub model: Option<Option<ModelName>>,
-    /// The message at which the active path is to end.
-    pub head: Option<Cuid>,
+    /// Where the active path is to end.
+    pub head: Option<Head>,
     /// The new metadata, in place of all that was there.
     pub metadata: Option<Metadata>,
+}
+
+/// Where an active path is to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// At this message.
+    At(Cuid),
+    /// At the newest message behind this one, or at this one if nothing follows it.
+    Behind(Cuid),
+}
+
+impl Head {
+    /// The message that it names.
+    pub fn message(&self) -> &Cuid {
+        match self {
+            Self::At(id) | Self::Behind(id) => id,
+        }
+    }
 }
 
 /// What must be true of a session for a change to happen (RFC 9110, 13.1.1).
@@ -187,12 +205,14 @@ impl Precondition {
 }
 
 /// Which sessions a list shows; `None` shows all.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SessionFilter {
     /// Only those of this status.
     pub status: Option<SessionStatus>,
     /// Only those of this kind.
     pub kind: Option<SessionKind>,
+    /// Only those with this in their title.
+    pub title: Option<Search>,
 }
 
 /// A place in the list of sessions, which runs from the newest change to the oldest.

@@ -52,6 +52,12 @@ fn not_blank(text: &str) -> Result<&str, InvalidText> {
     }
 }
 
+/// The text in lower case, a character at a time: what a part of a text becomes is a part of what the
+/// whole becomes. (`str::to_lowercase` writes a Σ at the end of a word in another way.)
+fn folded(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident, $parse:expr) => {
         $(#[$doc])*
@@ -82,6 +88,11 @@ macro_rules! text_type {
 text_type! {
     /// A session's title: 1 to 200 characters, not blank, kept as it was written.
     Title, |text| at_most(not_blank(text)?, limits::TITLE_CHARS).map(str::to_owned)
+}
+
+text_type! {
+    /// What is looked for in titles, as [`Title::folded`] writes them: 1 to 200 characters, not blank.
+    Search, |text| at_most(not_blank(text)?, limits::SEARCH_CHARS).map(folded)
 }
 
 text_type! {
@@ -168,6 +179,11 @@ impl Title {
             title.push('…');
         }
         Self::parse(title.trim()).ok()
+    }
+
+    /// The title as a search compares it: in Unicode's lower case, whatever the language.
+    pub fn folded(&self) -> String {
+        folded(&self.0)
     }
 
     /// What a session is called that nobody gave a title.
@@ -261,6 +277,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_part_of_a_title_is_found_in_it_in_any_case(
+            before in "[ -~ΣςσßẞİıǅÄä\u{1F600}]{0,20}",
+            part in "[!-~ΣςσßẞİǅÄ]{1,20}",
+            after in "[ -~Σςß]{0,20}",
+        ) {
+            let title = Title::parse(&format!("{before}{part}{after}")).unwrap();
+            for text in [part.clone(), folded(&part)] {
+                let search = Search::parse(&text).unwrap();
+                prop_assert!(title.folded().contains(search.as_str()), "{title} {search}");
+            }
+        }
+
         #[test]
         fn whatever_a_model_says_makes_a_short_title_or_none(text: String) {
             if let Some(title) = Title::of_text(&text) {

@@ -107,6 +107,8 @@ impl Bench {
         let model = Model {
             name: ModelName::parse("nervous").unwrap(),
             provider_name: "test".into(),
+            provider_kind: "test",
+            provider_url: None,
             is_demo: false,
             window: 1_000,
             max_output_tokens: None,
@@ -129,7 +131,7 @@ impl Bench {
         let writing = chat.clone();
         tokio::spawn(async move { writing.write_replies().await });
         let email = Email::parse("ada@example.com").unwrap();
-        let account = chat.create_account(email, None, Role::User, None);
+        let account = chat.create_account(email, None, Role::User, None, None);
         let account = account.await.unwrap();
         let token = chat.create_token_for(&account, TokenDraft::default());
         let token = token.await.unwrap();

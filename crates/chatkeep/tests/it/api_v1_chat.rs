@@ -269,3 +269,52 @@ async fn what_a_client_notes_with_a_chat_is_kept_until_it_notes_something_else()
     let message = number.body["message"].as_str().unwrap();
     assert!(message.starts_with("metadata.a is not"), "{message}");
 }
+
+#[tokio::test]
+async fn chats_are_found_by_a_part_of_their_name_in_any_case() {
+    let server = Server::start();
+    let ada = server.user("ada@example.com");
+    let bob = server.user("bob@example.com");
+    bob.session("Tee mit Bob").await;
+    for name in [
+        "Grüner Tee",
+        "TEE & Zucker",
+        "Kaffee",
+        "100 % Straẞe",
+        "a_b\\c 😀",
+    ] {
+        ada.session(name).await;
+    }
+    for (query, expected) in [
+        ("q=tee", &["TEE & Zucker", "Grüner Tee"][..]),
+        ("q=GRÜ", &["Grüner Tee"]),
+        ("q=stra%C3%9Fe", &["100 % Straẞe"]),
+        ("q=%25", &["100 % Straẞe"]),
+        ("q=_", &["a_b\\c 😀"]),
+        ("q=\\", &["a_b\\c 😀"]),
+        ("q=😀", &["a_b\\c 😀"]),
+        ("q=milk", &[]),
+        ("q=tee&status=deactivated", &[]),
+    ] {
+        assert_eq!(names(&ada, query).await.0, expected, "{query}");
+    }
+    let (page, next) = names(&ada, "q=EE&limit=2").await;
+    assert_eq!(page, ["Kaffee", "TEE & Zucker"]);
+    ada.session("new tee").await;
+    let next = next.as_str().unwrap();
+    let (page, next) = names(&ada, &format!("q=EE&limit=2&cursor={next}")).await;
+    assert_eq!((page, next), (vec!["Grüner Tee".to_owned()], Value::Null));
+    let long = format!("q={}", "x".repeat(201));
+    for (query, message) in [
+        ("q=", "q is blank"),
+        ("q=%20", "q is blank"),
+        ("q=%00x", "q holds a NUL character"),
+        (&*long, "q is longer than 200 characters"),
+    ] {
+        let refused = ada.get(&format!("/api/v1/chat?{query}")).await;
+        assert_eq!(
+            (refused.status, &refused.body["message"]),
+            (400, &json!(message))
+        );
+    }
+}

@@ -75,6 +75,65 @@ async fn a_prompt_that_is_answered_again_gets_a_sibling_and_an_edit_a_branch() {
 }
 
 #[tokio::test]
+async fn a_chat_tells_its_branches_and_its_path_leads_through_any_of_them() {
+    let talk = Talk::start();
+    let chat = talk.chat().await;
+    let branches = async || {
+        let told = chat.client.get(&chat.path("/branches")).await;
+        assert_eq!(told.status, 200, "{told:?}");
+        told.body["data"]["branches"].clone()
+    };
+    chat.answered("tokens=1 first").await;
+    assert_eq!(branches().await, json!([]));
+    let second = chat.answered("tokens=1 second").await;
+    let old = chat.messages().await;
+    let again = json!({ "parentId": second["promptMessageId"] });
+    let again = chat.ended(&id(&chat.begin(again).await)).await;
+    let edit = json!({ "prompt": "tokens=1 edited", "parentId": old[1]["id"] });
+    let edited = chat.ended(&id(&chat.begin(edit).await)).await;
+    let told = branches().await;
+    assert_eq!(
+        told,
+        json!([
+            { "parentId": old[1]["id"], "messageIds": [old[2]["id"], edited["promptMessageId"]] },
+            { "parentId": old[2]["id"], "messageIds": [old[3]["id"], again["messageId"]] },
+        ])
+    );
+    for (branch, end) in [
+        (&old[2], &again["messageId"]),
+        (&old[3], &old[3]["id"]),
+        (&old[0], &edited["messageId"]),
+    ] {
+        chat.change(json!({ "branch": branch["id"] })).await;
+        assert_eq!(head(&chat).await, *end);
+    }
+    let other = talk.chat().await;
+    let stranger = other.answered("tokens=1 x").await;
+    for (change, message) in [
+        (
+            json!({ "branch": stranger["messageId"] }),
+            "branch is no message of this chat",
+        ),
+        (
+            json!({ "branch": chat.id }),
+            "branch is no message of this chat",
+        ),
+        (json!({ "branch": "x" }), "branch is not a CUID"),
+        (
+            json!({ "branch": old[0]["id"], "head": old[0]["id"] }),
+            "branch can't stand beside head",
+        ),
+    ] {
+        let refused = talk.ada.patch(&chat.path(""), change).await;
+        assert_eq!(
+            (refused.status, &refused.body["message"]),
+            (400, &json!(message))
+        );
+    }
+    assert_eq!(head(&chat).await, edited["messageId"]);
+}
+
+#[tokio::test]
 async fn messages_come_in_pages_on_the_path_and_in_the_tree() {
     let talk = Talk::start();
     let chat = talk.chat().await;

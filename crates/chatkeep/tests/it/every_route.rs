@@ -30,9 +30,10 @@ words_per_second = 1
 
 /// Somebody whose things others try to get at.
 struct Victim {
-    /// For a path's `{id}`: a session's number and CUID, and the CUID of a token.
+    /// For a path's `{id}`: a session's number and CUID, and the CUIDs of the account and of a token.
     number: String,
     cuid: String,
+    account: String,
     token: String,
     /// For a path's `{rid}`.
     reply: String,
@@ -78,7 +79,7 @@ async fn victim(server: &Server) -> Victim {
         CANARY.into(),
         cuid.clone(),
         token.clone(),
-        me,
+        me.clone(),
         reply.clone(),
         message.clone(),
         chat[0].clone(),
@@ -87,6 +88,7 @@ async fn victim(server: &Server) -> Victim {
     Victim {
         number,
         cuid,
+        account: me,
         token,
         reply,
         message,
@@ -141,6 +143,11 @@ impl Operation {
         &self.description["requestBody"]["content"]["application/json"]["example"]
     }
 
+    /// Whether it is for administrators alone.
+    fn is_for_admins(&self) -> bool {
+        self.path.starts_with("/api/v1/admin/")
+    }
+
     fn needs_token(&self) -> bool {
         self.description.get("security").is_some()
     }
@@ -150,6 +157,7 @@ impl Operation {
         let Victim {
             number,
             cuid,
+            account,
             token,
             reply,
             chat,
@@ -157,6 +165,8 @@ impl Operation {
         } = victim;
         if !self.has_id() {
             vec!["-".into()]
+        } else if self.is_for_admins() {
+            vec![account.clone()]
         } else if self.path.starts_with("/api/v1/auth/tokens/") {
             vec![token.clone()]
         } else if self.path.starts_with("/v1/conversations/") {
@@ -302,7 +312,10 @@ async fn nobody_gets_at_anything_of_anybody_else() {
             let answer = operation.call(&client, id, &victim).await;
             clean(&answer, &victim, &name);
             probes += 1;
-            if operation.has_id() {
+            if operation.is_for_admins() {
+                assert_eq!(answer.status, 403, "{name}");
+                assert_example(&answer, operation.response(403), &name);
+            } else if operation.has_id() {
                 let missing = match id.split_once('_') {
                     Some((prefix, _)) => format!("{prefix}_{MISSING}"),
                     None if id.starts_with('c') => MISSING.into(),
@@ -327,7 +340,7 @@ async fn nobody_gets_at_anything_of_anybody_else() {
     }
     println!("routes={routes} probes={probes} leaks=0");
     assert!(
-        routes >= 55 && probes > 500,
+        routes >= 60 && probes > 560,
         "routes={routes} probes={probes}"
     );
     untouched(&server, &victim).await;

@@ -15,6 +15,7 @@ mod api_chat_sessions;
 mod api_openai_completions;
 mod api_openai_conversations;
 mod api_openai_responses;
+mod api_v1_admin;
 mod api_v1_auth;
 mod api_v1_chat;
 mod api_v1_events;

@@ -50,6 +50,7 @@ pub(super) const TABLES: &[Table] = &[
             ("number", Integer),
             ("id", Text),
             ("title", Text),
+            ("folded_title", Text),
             ("kind", Text),
             ("status", Text),
             ("system_message", Text),

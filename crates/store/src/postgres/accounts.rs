@@ -1,6 +1,7 @@
 use chat::contracts::{Admission, Registered};
 use chat::types::{
-    Account, Credentials, Cuid, Email, Name, NewAccount, Once, Page, PageSize, Timestamp,
+    Account, AccountChange, Credentials, Cuid, Email, Name, NewAccount, Once, Page, PageSize,
+    Timestamp,
 };
 
 use super::connection::Connection;
@@ -8,7 +9,7 @@ use super::failure::Result;
 use super::value::query;
 use super::{feed, idempotency};
 use crate::rows::{Columns, account, account_columns, credentials};
-use crate::rules::{Registration, registration};
+use crate::rules::{Registration, account_changed, registration};
 
 const ANY: &str = "SELECT EXISTS (SELECT 1 FROM account)";
 const BY_EMAIL: &str = concat!(
@@ -157,15 +158,31 @@ pub(super) async fn set_password(
     Ok(true)
 }
 
-pub(super) async fn set_disabled(
+pub(super) async fn change(
     db: &mut Connection,
-    account: &Cuid,
-    since: Option<Timestamp>,
-) -> Result<bool> {
-    let set = query!(
-        "UPDATE account SET disabled_at = $2 WHERE id = $1",
-        account,
-        since
+    id: &Cuid,
+    change: AccountChange,
+    now: Timestamp,
+) -> Result<Option<Account>> {
+    let by_id = query!(
+        concat!(
+            "SELECT ",
+            account_columns!(),
+            " FROM account WHERE id = $1 FOR NO KEY UPDATE"
+        ),
+        id
     );
-    Ok(db.write(set).await?.count == 1)
+    let [found] = db.begin([by_id]).await?;
+    let Some(found) = found.first(|row| account(row, 0))? else {
+        return Ok(None);
+    };
+    let changed = account_changed(found, change, now);
+    let update = query!(
+        "UPDATE account SET role = $2, disabled_at = $3 WHERE id = $1",
+        id,
+        changed.role.as_str(),
+        changed.disabled_at
+    );
+    db.commit(vec![update]).await?;
+    Ok(Some(changed))
 }

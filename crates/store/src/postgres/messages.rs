@@ -3,8 +3,8 @@ use std::ops::Range;
 use chat::contracts::Appended;
 use chat::limits;
 use chat::types::{
-    Cuid, Message, MessageView, ModelName, NewMessage, Once, Page, PageSize, Session, SessionKey,
-    Timestamp,
+    Branch, Cuid, Message, MessageView, ModelName, NewMessage, Once, Page, PageSize, Session,
+    SessionKey, Timestamp,
 };
 
 use super::connection::{Answer, Connection};
@@ -13,8 +13,8 @@ use super::feed::{self, Numbers};
 use super::value::{Query, query};
 use super::{events, idempotency, sessions};
 use crate::appending::{Made, above, is_within, made, named, without_parts};
-use crate::rows::{Columns, message, message_columns, number, session};
-use crate::rules::page_of_messages;
+use crate::rows::{Columns, branching, message, message_columns, number, session};
+use crate::rules::{self, page_of_messages};
 use crate::saved;
 
 /// Looks for a message; without an identifier, for nothing.
@@ -152,6 +152,41 @@ const TREE: &str = page_of!(
        WHERE owner = $1 AND session = $2 AND seq <= $3 ORDER BY seq DESC LIMIT $4
      )"
 );
+
+pub(super) async fn branches(
+    db: &Connection,
+    owner: &Cuid,
+    key: &SessionKey,
+) -> Result<Option<Vec<Branch>>> {
+    let Some(session) = sessions::find(db, owner, key).await? else {
+        return Ok(None);
+    };
+    let (number, most) = (session.number, limits::BRANCHES_LISTED);
+    let found = db.ask(query!(BRANCHING, owner, number, most)).await?;
+    Ok(Some(rules::branches(found.all(branching)?)))
+}
+
+/// Answered by the index of what follows what.
+const BRANCHING: &str = "SELECT parent_id, id FROM
+       (SELECT parent_id, id, seq, count(*) OVER (PARTITION BY parent) AS beside
+        FROM message WHERE owner = $1 AND session = $2) AS placed
+     WHERE beside > 1 ORDER BY seq DESC LIMIT $3";
+
+/// Looks for the newest message behind one, or that one itself; without an identifier, for nothing.
+pub(super) fn newest_behind<'a>(owner: &'a Cuid, id: Option<&'a Cuid>) -> Query<'a> {
+    query!(NEWEST_BEHIND, owner, id, limits::MESSAGES_BEHIND)
+}
+
+/// Answered by the index of what follows what, too.
+const NEWEST_BEHIND: &str = "WITH RECURSIVE behind (session, seq, id) AS (
+       SELECT session, seq, id FROM message WHERE owner = $1 AND id = $2
+       UNION ALL
+       SELECT behind.session, next.seq, next.id FROM behind CROSS JOIN LATERAL (
+         SELECT seq, id FROM message
+         WHERE owner = $1 AND session = behind.session AND parent = behind.seq OFFSET 0
+       ) AS next
+     )
+     SELECT id FROM (SELECT seq, id FROM behind LIMIT $3) AS found ORDER BY seq DESC LIMIT 1";
 
 pub(super) async fn append(
     db: &mut Connection,

@@ -40,10 +40,11 @@ use chat::contracts::{
     NewReply, Registered, Stopped, Store, StoreError, TokenMade,
 };
 use chat::types::{
-    Account, Credentials, Cuid, Email, ExternalId, Message, MessageView, ModelName, Name,
-    NewAccount, NewMessage, NewSession, NewToken, Node, NumberedEvent, Once, Page, PageSize,
-    Precondition, Reply, SeenNode, Session, SessionChange, SessionFilter, SessionKey,
-    SessionPosition, Span, StoredToken, Timestamp, Title, Token, TokenUsage, Tries, UsageReport,
+    Account, AccountChange, AccountUsage, Branch, Credentials, Cuid, Email, ExternalId, Message,
+    MessageView, ModelName, Name, NewAccount, NewMessage, NewSession, NewToken, Node,
+    NumberedEvent, Once, Page, PageSize, Precondition, Reply, SeenNode, Session, SessionChange,
+    SessionFilter, SessionKey, SessionPosition, Span, StoredToken, Timestamp, Title, Token,
+    TokenUsage, Tries, UsageReport,
 };
 use futures_util::future::try_join_all;
 use tokio::sync::Semaphore;
@@ -91,6 +92,10 @@ fn twice(once: Option<&Once>) -> Twice {
 
 #[async_trait]
 impl Store for Postgres {
+    fn database(&self) -> &'static str {
+        "postgresql"
+    }
+
     fn writes_waiting(&self) -> usize {
         self.pool.waiting()
     }
@@ -147,14 +152,15 @@ impl Store for Postgres {
         ))
     }
 
-    async fn set_disabled(
+    async fn change_account(
         &self,
         account: Cuid,
-        since: Option<Timestamp>,
-    ) -> Result<bool, StoreError> {
-        call!(self.pool, Twice::Safe, |db| accounts::set_disabled(
-            db, &account, since
-        ))
+        change: AccountChange,
+        now: Timestamp,
+    ) -> Result<Option<Account>, StoreError> {
+        call!(self.pool, Twice::Safe, |db| {
+            accounts::change(db, &account, change, now)
+        })
     }
 
     async fn create_token(
@@ -238,7 +244,7 @@ impl Store for Postgres {
         size: PageSize,
     ) -> Result<Page<Session, SessionPosition>, StoreError> {
         call!(self.pool, Twice::Safe, |db| {
-            sessions::list(db, owner, filter, after, size)
+            sessions::list(db, owner, &filter, after, size)
         })
     }
 
@@ -322,6 +328,16 @@ impl Store for Postgres {
     ) -> Result<Option<Page<Message, i64>>, StoreError> {
         call!(self.pool, Twice::Safe, |db| {
             messages::list(db, owner, key, view, from, size)
+        })
+    }
+
+    async fn branches(
+        &self,
+        owner: &Cuid,
+        key: &SessionKey,
+    ) -> Result<Option<Vec<Branch>>, StoreError> {
+        call!(self.pool, Twice::Safe, |db| {
+            messages::branches(db, owner, key)
         })
     }
 
@@ -484,6 +500,10 @@ impl Store for Postgres {
 
     async fn usage(&self, owner: &Cuid, span: Span) -> Result<UsageReport, StoreError> {
         call!(self.pool, Twice::Safe, |db| usage::report(db, owner, span))
+    }
+
+    async fn usage_of_all(&self, span: Span) -> Result<Vec<AccountUsage>, StoreError> {
+        call!(self.pool, Twice::Safe, |db| usage::of_all(db, span))
     }
 
     async fn changes(&self, owner: &Cuid, after: Option<i64>) -> Result<Changes, StoreError> {

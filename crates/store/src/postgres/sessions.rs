@@ -1,7 +1,8 @@
 use chat::contracts::{Changed, Deleted, InSession};
 use chat::types::{
-    Cuid, ExternalId, NewSession, Once, Page, PageSize, Precondition, Session, SessionChange,
-    SessionFilter, SessionKey, SessionKind, SessionPosition, SessionStatus, Timestamp, Title,
+    Cuid, ExternalId, Head, NewSession, Once, Page, PageSize, Precondition, Search, Session,
+    SessionChange, SessionFilter, SessionKey, SessionKind, SessionPosition, SessionStatus,
+    Timestamp, Title,
 };
 
 use super::connection::Connection;
@@ -12,7 +13,7 @@ use super::value::{Query, query};
 use super::{feed, idempotency, messages, usage};
 use crate::appending::is_within;
 use crate::options::write_metadata;
-use crate::rows::{session, session_columns};
+use crate::rows::{cuid, session, session_columns};
 use crate::rules::{changed, session_made};
 
 /// Looks for a session.
@@ -80,7 +81,7 @@ pub(super) async fn find(
 pub(super) async fn list(
     db: &Connection,
     owner: &Cuid,
-    filter: SessionFilter,
+    filter: &SessionFilter,
     after: Option<SessionPosition>,
     size: PageSize,
 ) -> Result<Page<Session, SessionPosition>> {
@@ -92,13 +93,24 @@ pub(super) async fn list(
     let listed = if let SessionFilter {
         status: None,
         kind: None,
+        title: None,
     } = filter
     {
         db.ask(query!(LIST, owner, time, number, more)).await?
     } else {
         let status = filter.status.map(SessionStatus::as_str);
         let kind = filter.kind.map(SessionKind::as_str);
-        let list = query!(FILTERED_LIST, owner, time, number, more, status, kind);
+        let title = filter.title.as_ref().map(Search::as_str);
+        let list = query!(
+            FILTERED_LIST,
+            owner,
+            time,
+            number,
+            more,
+            status,
+            kind,
+            title
+        );
         db.ask(list).await?
     };
     let items = listed.all(session)?;
@@ -119,6 +131,7 @@ const FILTERED_LIST: &str = concat!(
     " FROM (SELECT number AS listed FROM session
             WHERE owner = $1 AND (updated_at, number) < ($2, $3)
               AND ($5 IS NULL OR status = $5) AND ($6 IS NULL OR kind = $6)
+              AND ($7 IS NULL OR strpos(folded_title, $7) > 0)
             ORDER BY updated_at DESC, number DESC LIMIT $4) AS page
       JOIN session ON session.owner = $1 AND session.number = page.listed
       ORDER BY session.updated_at DESC, session.number DESC"
@@ -182,17 +195,17 @@ macro_rules! insert_session {
     ($changed:literal) => {
         concat!(
             "INSERT INTO session (owner, number, id, title, kind, status, system_message, version,
-               created_at, updated_at, named, external_id, metadata, changed)
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, ",
+               created_at, updated_at, named, external_id, metadata, folded_title, changed)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, ",
             $changed
         )
     };
 }
-pub(super) const INSERT: &str = insert_session!("$14");
+pub(super) const INSERT: &str = insert_session!("$15");
 /// Takes the number of the feed in the same statement, which then is a transaction by itself.
 const INSERT_AND_COUNT: &str = concat!(
     "WITH counted AS (
-       INSERT INTO feed (owner, last, swept) VALUES ($1, $14, 0)
+       INSERT INTO feed (owner, last, swept) VALUES ($1, $15, 0)
        ON CONFLICT (owner) DO UPDATE SET last = feed.last + excluded.last RETURNING last
      ) ",
     insert_session!("counted.last FROM counted")
@@ -219,6 +232,7 @@ pub(super) fn insert<'a>(
         session.named,
         session.external_id.as_ref().map(ExternalId::as_str),
         write_metadata(&session.metadata)?,
+        session.title.folded(),
         changed
     ))
 }
@@ -232,12 +246,17 @@ pub(super) async fn change(
     now: Timestamp,
     once: Option<&Once>,
 ) -> Result<Changed> {
-    let [lock, kept, found, head] = db
+    let through = match &change.head {
+        Some(Head::Behind(id)) => Some(id),
+        _ => None,
+    };
+    let [lock, kept, found, named, newest] = db
         .begin([
             feed::lock(owner, 1),
             idempotency::find(owner, once, now),
             by_key(owner, key),
-            messages::by_id(owner, change.head.as_ref()),
+            messages::by_id(owner, change.head.as_ref().map(Head::message)),
+            messages::newest_behind(owner, through),
         ])
         .await?;
     if let Some(again) = idempotency::again(&kept, once)? {
@@ -249,14 +268,17 @@ pub(super) async fn change(
     if !precondition.allows(session.version) {
         return Ok(Changed::Stale);
     }
-    let head = messages::first(&head)?.filter(|head| is_within(&session, head));
-    if change.head.is_some() && head.is_none() {
+    let named = messages::first(&named)?.filter(|named| is_within(&session, named));
+    if change.head.is_some() && named.is_none() {
         return Ok(Changed::NoSuchMessage);
     }
-    let session = changed(session, change, now);
+    let newest = newest.first(|row| cuid(row, 0))?;
+    let head = newest.or(named.map(|named| named.id));
+    let session = changed(session, change, head, now);
     let update = query!(
         "UPDATE session SET title = $3, system_message = $4, status = $5, version = $6,
-           updated_at = $7, named = $8, model = $9, head = $10, changed = $11, metadata = $12
+           updated_at = $7, named = $8, model = $9, head = $10, changed = $11, metadata = $12,
+           folded_title = $13
          WHERE owner = $1 AND number = $2",
         owner,
         session.number,
@@ -269,7 +291,8 @@ pub(super) async fn change(
         session.model.as_ref(),
         session.head.as_ref(),
         FeedNumbers::taken(&lock, 1)?.next(),
-        write_metadata(&session.metadata)?
+        write_metadata(&session.metadata)?,
+        session.title.folded()
     );
     let done = Changed::Done(session.clone());
     let mut writes = vec![update];
@@ -312,12 +335,13 @@ pub(super) async fn name(
            RETURNING last
          )
          UPDATE session SET title = $3, named = TRUE, version = version + 1, updated_at = $4,
-           changed = counted.last
+           changed = counted.last, folded_title = $5
          FROM counted WHERE session.owner = $1 AND session.number = $2 AND NOT session.named",
         owner,
         session,
         title.as_str(),
-        now
+        now,
+        title.folded()
     );
     Ok(db.write(name).await?.count > 0)
 }

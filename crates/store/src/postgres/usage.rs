@@ -1,11 +1,14 @@
 use chat::limits;
-use chat::types::{Cuid, ModelName, SessionUsage, Span, Timestamp, TokenUsage, UsageReport};
+use chat::types::{
+    AccountUsage, Cuid, ModelName, SessionUsage, Span, Timestamp, TokenUsage, UsageReport,
+};
 
 use super::connection::Connection;
 use super::failure::Result;
 use super::feed;
 use super::value::{Query, query};
-use crate::rows::{cuid, usage_sum};
+use crate::rows::{account_columns, cuid, day_of_account, usage_sum};
+use crate::rules::by_account;
 
 /// Notes what one answer of a model cost; its session, if it has one, may have been deleted
 /// meanwhile. Stands behind the owner's lock.
@@ -70,6 +73,27 @@ pub(super) async fn report(db: &mut Connection, owner: &Cuid, span: Span) -> Res
     let total = total.one(|row| usage_sum(row, 0))?;
     Ok(UsageReport { sessions, total })
 }
+
+pub(super) async fn of_all(db: &Connection, span: Span) -> Result<Vec<AccountUsage>> {
+    let of_all = query!(OF_ALL, span.from, span.to, limits::USAGE_ACCOUNTS);
+    let days = db.ask(of_all).await?.all(day_of_account)?;
+    Ok(by_account(days))
+}
+
+const OF_ALL: &str = concat!(
+    "SELECT ",
+    account_columns!(),
+    ", used.at / 86400000, count(*), sum(used.input_tokens)::bigint, sum(used.output_tokens)::bigint
+     FROM (SELECT account.id AS owner, sum(usage.input_tokens + usage.output_tokens) AS tokens
+           FROM account JOIN usage
+             ON usage.owner = account.id AND usage.at >= $1 AND usage.at < $2
+           GROUP BY account.id ORDER BY tokens DESC, account.id LIMIT $3) AS most
+       JOIN account ON account.id = most.owner
+       JOIN usage AS used
+         ON used.owner = account.id AND used.at >= $1 AND used.at < $2
+     GROUP BY most.tokens, account.id, used.at / 86400000
+     ORDER BY most.tokens DESC, account.id, used.at / 86400000"
+);
 
 /// Leaves what a session cost in its owner's sum, without the session.
 pub(super) fn forget_session(owner: &Cuid, session: i64) -> Query<'_> {

@@ -1,13 +1,14 @@
 use chat::contracts::{Admission, Registered, StoreError};
 use chat::types::{
-    Account, Credentials, Cuid, Email, Name, NewAccount, Once, Page, PageSize, Timestamp,
+    Account, AccountChange, Credentials, Cuid, Email, Name, NewAccount, Once, Page, PageSize,
+    Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Result};
 
 use super::idempotency;
 use super::writer::failure;
 use crate::rows::{self, account_columns};
-use crate::rules::{Registration, registration};
+use crate::rules::{Registration, account_changed, registration};
 
 pub(super) fn any(db: &Connection) -> Result<bool> {
     db.prepare_cached("SELECT EXISTS (SELECT 1 FROM account)")?
@@ -119,13 +120,29 @@ pub(super) fn set_password(
     .map_err(failure)
 }
 
-pub(super) fn set_disabled(
+pub(super) fn change(
     db: &Connection,
-    account: &Cuid,
-    since: Option<Timestamp>,
-) -> std::result::Result<bool, StoreError> {
-    db.prepare_cached("UPDATE account SET disabled_at = ?2 WHERE id = ?1")
-        .and_then(|mut statement| statement.execute((account.as_str(), since.map(|at| at.0))))
-        .map(|rows| rows == 1)
-        .map_err(failure)
+    id: &Cuid,
+    change: AccountChange,
+    now: Timestamp,
+) -> Result<Option<Account>> {
+    let found = db
+        .prepare_cached(concat!(
+            "SELECT ",
+            account_columns!(),
+            " FROM account WHERE id = ?1"
+        ))?
+        .query_row([id.as_str()], |row| rows::account(row, 0))
+        .optional()?;
+    let Some(account) = found else {
+        return Ok(None);
+    };
+    let account = account_changed(account, change, now);
+    db.prepare_cached("UPDATE account SET role = ?2, disabled_at = ?3 WHERE id = ?1")?
+        .execute((
+            id.as_str(),
+            account.role.as_str(),
+            account.disabled_at.map(|at| at.0),
+        ))?;
+    Ok(Some(account))
 }

@@ -1,17 +1,18 @@
 use std::ops::Range;
 
 use chat::contracts::{Appended, StoreError};
+use chat::limits;
 use chat::types::{
-    Cuid, Message, MessageView, ModelName, NewMessage, Once, Page, PageSize, Session, SessionKey,
-    Timestamp,
+    Branch, Cuid, Message, MessageView, ModelName, NewMessage, Once, Page, PageSize, Session,
+    SessionKey, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Result};
 
 use super::writer::failure;
 use super::{events, feed, idempotency, sessions};
 use crate::appending::{Made, above, is_within, made, named, without_parts};
-use crate::rows::{self, message_columns};
-use crate::rules::page_of_messages;
+use crate::rows::{self, cuid, message_columns};
+use crate::rules::{self, page_of_messages};
 use crate::saved;
 
 pub(super) fn find(db: &Connection, owner: &Cuid, id: &Cuid) -> Result<Option<Message>> {
@@ -85,6 +86,47 @@ const TREE: &str = concat!(
     " FROM message WHERE owner = ?1 AND session = ?2 AND seq <= ?3
       ORDER BY seq DESC LIMIT ?4"
 );
+
+pub(super) fn branches(
+    db: &Connection,
+    owner: &Cuid,
+    key: &SessionKey,
+) -> Result<Option<Vec<Branch>>> {
+    let Some(session) = sessions::find(db, owner, key)? else {
+        return Ok(None);
+    };
+    let values = (owner.as_str(), session.number, limits::BRANCHES_LISTED);
+    let branching = db
+        .prepare_cached(BRANCHING)?
+        .query_map(values, |row| rows::branching(row))?
+        .collect::<Result<_>>()?;
+    Ok(Some(rules::branches(branching)))
+}
+
+/// Answered by the index of what follows what.
+const BRANCHING: &str = "SELECT parent_id, id FROM
+       (SELECT parent_id, id, seq, count(*) OVER (PARTITION BY parent) AS beside
+        FROM message WHERE owner = ?1 AND session = ?2) AS placed
+     WHERE beside > 1 ORDER BY seq DESC LIMIT ?3";
+
+/// The newest message behind one, or that one itself.
+pub(super) fn newest_behind(db: &Connection, owner: &Cuid, id: &Cuid) -> Result<Option<Cuid>> {
+    db.prepare_cached(NEWEST_BEHIND)?
+        .query_row(
+            (owner.as_str(), id.as_str(), limits::MESSAGES_BEHIND),
+            |row| cuid(row, 0),
+        )
+        .optional()
+}
+
+/// Answered by the index of what follows what, too.
+const NEWEST_BEHIND: &str = "WITH RECURSIVE behind (session, seq, id) AS (
+       SELECT session, seq, id FROM message WHERE owner = ?1 AND id = ?2
+       UNION ALL
+       SELECT next.session, next.seq, next.id FROM behind CROSS JOIN message AS next
+         ON next.owner = ?1 AND next.session = behind.session AND next.parent = behind.seq
+     )
+     SELECT id FROM (SELECT seq, id FROM behind LIMIT ?3) AS found ORDER BY seq DESC LIMIT 1";
 
 pub(super) fn append(
     db: &Connection,

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use chat::types::Timestamp;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use chat::types::{Timestamp, Title};
+use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, Error, OptionalExtension, TransactionBehavior};
 
 use crate::OpenError;
 use crate::migrations::{checksum_of, pending};
@@ -15,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0002_messages_replies.sql"),
     include_str!("../../migrations/sqlite/0003_nodes.sql"),
     include_str!("../../migrations/sqlite/0004_tools_and_metadata.sql"),
+    include_str!("../../migrations/sqlite/0005_search_and_branches.sql"),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS migration (
@@ -59,6 +61,9 @@ fn run_all(
     if let Some((first, _)) = pending.first().filter(|(first, _)| *first > 1) {
         copy(db, path, *first)?;
     }
+    if !pending.is_empty() {
+        add_folded(db)?;
+    }
     for (number, migration) in pending {
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(RECORD)?;
@@ -70,6 +75,18 @@ fn run_all(
         transaction.commit()?;
     }
     Ok(())
+}
+
+/// Gives SQL the function `folded`, for titles that are there already.
+fn add_folded(db: &Connection) -> Result<(), rusqlite::Error> {
+    let (name, values) = ("folded", 1);
+    db.create_scalar_function(name, values, FunctionFlags::SQLITE_UTF8, |context| {
+        let title = context.get_raw(0).as_str()?;
+        let title = Title::parse(title);
+        title
+            .map(|title| title.folded())
+            .map_err(|why| Error::UserFunctionError(Box::new(why)))
+    })
 }
 
 /// Copies the database to `<its path>.before-<number>`.

@@ -28,10 +28,11 @@ use chat::contracts::{
     NewReply, Registered, Stopped, Store, StoreError, TokenMade,
 };
 use chat::types::{
-    Account, Credentials, Cuid, Email, ExternalId, Message, MessageView, ModelName, Name,
-    NewAccount, NewMessage, NewSession, NewToken, Node, NumberedEvent, Once, Page, PageSize,
-    Precondition, Reply, SeenNode, Session, SessionChange, SessionFilter, SessionKey,
-    SessionPosition, Span, StoredToken, Timestamp, Title, Token, TokenUsage, UsageReport,
+    Account, AccountChange, AccountUsage, Branch, Credentials, Cuid, Email, ExternalId, Message,
+    MessageView, ModelName, Name, NewAccount, NewMessage, NewSession, NewToken, Node,
+    NumberedEvent, Once, Page, PageSize, Precondition, Reply, SeenNode, Session, SessionChange,
+    SessionFilter, SessionKey, SessionPosition, Span, StoredToken, Timestamp, Title, Token,
+    TokenUsage, UsageReport,
 };
 
 pub(crate) use copy::Idle;
@@ -49,6 +50,10 @@ pub struct Sqlite {
 
 #[async_trait]
 impl Store for Sqlite {
+    fn database(&self) -> &'static str {
+        "sqlite"
+    }
+
     fn writes_waiting(&self) -> usize {
         self.writer.waiting()
     }
@@ -99,12 +104,13 @@ impl Store for Sqlite {
         self.writer.write(work).await
     }
 
-    async fn set_disabled(
+    async fn change_account(
         &self,
         account: Cuid,
-        since: Option<Timestamp>,
-    ) -> Result<bool, StoreError> {
-        let work = move |db: &_| accounts::set_disabled(db, &account, since);
+        change: AccountChange,
+        now: Timestamp,
+    ) -> Result<Option<Account>, StoreError> {
+        let work = move |db: &_| accounts::change(db, &account, change, now).map_err(failure);
         self.writer.write(work).await
     }
 
@@ -171,7 +177,7 @@ impl Store for Sqlite {
         size: PageSize,
     ) -> Result<Page<Session, SessionPosition>, StoreError> {
         self.readers
-            .read(|db| sessions::list(db, owner, filter, after, size))
+            .read(|db| sessions::list(db, owner, &filter, after, size))
     }
 
     async fn sessions_made(
@@ -245,6 +251,14 @@ impl Store for Sqlite {
     ) -> Result<Option<Page<Message, i64>>, StoreError> {
         self.readers
             .read(|db| messages::list(db, owner, key, view, from, size))
+    }
+
+    async fn branches(
+        &self,
+        owner: &Cuid,
+        key: &SessionKey,
+    ) -> Result<Option<Vec<Branch>>, StoreError> {
+        self.readers.read(|db| messages::branches(db, owner, key))
     }
 
     async fn message(
@@ -385,6 +399,10 @@ impl Store for Sqlite {
 
     async fn usage(&self, owner: &Cuid, span: Span) -> Result<UsageReport, StoreError> {
         self.readers.read(|db| usage::report(db, owner, span))
+    }
+
+    async fn usage_of_all(&self, span: Span) -> Result<Vec<AccountUsage>, StoreError> {
+        self.readers.read(|db| usage::of_all(db, span))
     }
 
     async fn changes(&self, owner: &Cuid, after: Option<i64>) -> Result<Changes, StoreError> {

@@ -1,7 +1,7 @@
 use chat::contracts::{Changed, Deleted, StoreError};
 use chat::types::{
-    Cuid, ExternalId, ModelName, NewSession, Once, Page, PageSize, Precondition, Session,
-    SessionChange, SessionFilter, SessionKey, SessionKind, SessionPosition, SessionStatus,
+    Cuid, ExternalId, Head, ModelName, NewSession, Once, Page, PageSize, Precondition, Search,
+    Session, SessionChange, SessionFilter, SessionKey, SessionKind, SessionPosition, SessionStatus,
     Timestamp, Title,
 };
 use rusqlite::{Connection, OptionalExtension, Result};
@@ -54,7 +54,7 @@ pub(super) fn called(
 pub(super) fn list(
     db: &Connection,
     owner: &Cuid,
-    filter: SessionFilter,
+    filter: &SessionFilter,
     after: Option<SessionPosition>,
     size: PageSize,
 ) -> Result<Page<Session, SessionPosition>> {
@@ -67,6 +67,7 @@ pub(super) fn list(
     let items = if let SessionFilter {
         status: None,
         kind: None,
+        title: None,
     } = filter
     {
         db.prepare_cached(LIST)?
@@ -75,10 +76,10 @@ pub(super) fn list(
     } else {
         let status = filter.status.map(SessionStatus::as_str);
         let kind = filter.kind.map(SessionKind::as_str);
+        let title = filter.title.as_ref().map(Search::as_str);
+        let values = (owner, time, number, more, status, kind, title);
         db.prepare_cached(FILTERED_LIST)?
-            .query_map((owner, time, number, more, status, kind), |row| {
-                rows::session(row)
-            })?
+            .query_map(values, |row| rows::session(row))?
             .collect::<Result<Vec<_>>>()?
     };
     Ok(Page::cut(items, size, Session::position))
@@ -99,6 +100,7 @@ const FILTERED_LIST: &str = concat!(
     " FROM (SELECT number AS listed FROM session
             WHERE owner = ?1 AND (updated_at, number) < (?2, ?3)
               AND (?5 IS NULL OR status = ?5) AND (?6 IS NULL OR kind = ?6)
+              AND (?7 IS NULL OR instr(folded_title, ?7) > 0)
             ORDER BY updated_at DESC, number DESC LIMIT ?4)
       CROSS JOIN session ON owner = ?1 AND number = listed
       ORDER BY updated_at DESC, number DESC"
@@ -161,8 +163,8 @@ pub(super) fn insert(db: &Connection, session: &Session) -> std::result::Result<
             .execute([session.number + 1])?;
         db.prepare_cached(
             "INSERT INTO session (owner, number, id, title, kind, status, system_message, version,
-               created_at, updated_at, named, changed, external_id, metadata)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+               created_at, updated_at, named, changed, external_id, metadata, folded_title)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute((
             session.owner.as_str(),
@@ -179,6 +181,7 @@ pub(super) fn insert(db: &Connection, session: &Session) -> std::result::Result<
             feed::next(db, &session.owner)?,
             session.external_id.as_ref().map(ExternalId::as_str),
             metadata,
+            session.title.folded(),
         ))
         .map(drop)
     };
@@ -201,17 +204,28 @@ pub(super) fn change(
         if !precondition.allows(session.version) {
             return Ok(Changed::Stale);
         }
-        if let Some(id) = &change.head
-            && messages::find_in(db, &session, id)
-                .map_err(failure)?
-                .is_none()
-        {
-            return Ok(Changed::NoSuchMessage);
-        }
-        let session = rules::changed(session, change, now);
+        let head = match &change.head {
+            Some(head) => match new_head(db, &session, head).map_err(failure)? {
+                None => return Ok(Changed::NoSuchMessage),
+                found => found,
+            },
+            None => None,
+        };
+        let session = rules::changed(session, change, head, now);
         update(db, &session)?;
         Ok(Changed::Done(session))
     })
+}
+
+/// The message at which an active path is to end; `None` if the session does not have the one named.
+fn new_head(db: &Connection, session: &Session, head: &Head) -> Result<Option<Cuid>> {
+    let Some(named) = messages::find_in(db, session, head.message())? else {
+        return Ok(None);
+    };
+    match head {
+        Head::At(_) => Ok(Some(named.id)),
+        Head::Behind(_) => messages::newest_behind(db, &session.owner, &named.id),
+    }
 }
 
 /// Lets the active path of a session end at a message.
@@ -245,7 +259,7 @@ pub(super) fn name(
     let named = db
         .prepare_cached(
             "UPDATE session SET title = ?3, named = 1, version = version + 1, updated_at = ?4,
-               changed = ?5
+               changed = ?5, folded_title = ?6
              WHERE owner = ?1 AND number = ?2 AND named = 0",
         )?
         .execute((
@@ -254,6 +268,7 @@ pub(super) fn name(
             title.as_str(),
             now.0,
             feed::next(db, owner)?,
+            title.folded(),
         ))?;
     Ok(named > 0)
 }
@@ -263,7 +278,8 @@ fn update(db: &Connection, session: &Session) -> std::result::Result<(), StoreEr
     let write = || {
         db.prepare_cached(
             "UPDATE session SET title = ?3, system_message = ?4, status = ?5, version = ?6,
-               updated_at = ?7, named = ?8, model = ?9, head = ?10, changed = ?11, metadata = ?12
+               updated_at = ?7, named = ?8, model = ?9, head = ?10, changed = ?11, metadata = ?12,
+               folded_title = ?13
              WHERE owner = ?1 AND number = ?2",
         )?
         .execute((
@@ -279,6 +295,7 @@ fn update(db: &Connection, session: &Session) -> std::result::Result<(), StoreEr
             session.head.as_ref().map(Cuid::as_str),
             feed::next(db, &session.owner)?,
             metadata,
+            session.title.folded(),
         ))
         .map(drop)
     };

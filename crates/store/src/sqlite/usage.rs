@@ -1,8 +1,11 @@
 use chat::limits;
-use chat::types::{Cuid, ModelName, SessionUsage, Span, Timestamp, TokenUsage, UsageReport};
+use chat::types::{
+    AccountUsage, Cuid, ModelName, SessionUsage, Span, Timestamp, TokenUsage, UsageReport,
+};
 use rusqlite::{Connection, Result};
 
-use crate::rows::{cuid, usage_sum};
+use crate::rows::{account_columns, cuid, day_of_account, usage_sum};
+use crate::rules::by_account;
 
 /// Notes what one answer of a model cost; its session, if it has one, may have been deleted meanwhile.
 pub(super) fn note(
@@ -54,6 +57,31 @@ pub(super) fn report(db: &Connection, owner: &Cuid, span: Span) -> Result<UsageR
         .collect::<Result<_>>()?;
     Ok(UsageReport { sessions, total })
 }
+
+pub(super) fn of_all(db: &Connection, span: Span) -> Result<Vec<AccountUsage>> {
+    let values = (span.from.0, span.to.0, limits::USAGE_ACCOUNTS);
+    let days = db
+        .prepare_cached(OF_ALL)?
+        .query_map(values, |row| day_of_account(row))?
+        .collect::<Result<_>>()?;
+    Ok(by_account(days))
+}
+
+/// Goes from account to account, so that only what lies in the span is read of each.
+const OF_ALL: &str = concat!(
+    "SELECT ",
+    account_columns!(),
+    ", used.at / 86400000, count(*), sum(used.input_tokens), sum(used.output_tokens)
+     FROM (SELECT account.id AS owner, sum(usage.input_tokens + usage.output_tokens) AS tokens
+           FROM account CROSS JOIN usage
+             ON usage.owner = account.id AND usage.at >= ?1 AND usage.at < ?2
+           GROUP BY account.id ORDER BY tokens DESC, account.id LIMIT ?3) AS most
+       CROSS JOIN account ON account.id = most.owner
+       CROSS JOIN usage AS used
+         ON used.owner = account.id AND used.at >= ?1 AND used.at < ?2
+     GROUP BY most.tokens, account.id, used.at / 86400000
+     ORDER BY most.tokens DESC, account.id, used.at / 86400000"
+);
 
 /// Leaves what a session cost in its owner's sum, without the session.
 pub(super) fn forget_session(db: &Connection, owner: &Cuid, session: i64) -> Result<()> {

@@ -1,7 +1,9 @@
 use chat::contracts::{Admission, Registered, Store};
-use chat::types::{Cuid, Email, Name, PageSize, Role, Timestamp, TokenKind};
+use chat::types::{
+    Account, AccountChange, Cuid, Email, Name, PageSize, Role, Timestamp, TokenKind,
+};
 
-use crate::samples::{account, new_account, new_token};
+use crate::samples::{account, cuid, disable, new_account, new_token};
 
 pub async fn the_first_account_becomes_the_administrator(store: &dyn Store) {
     assert!(!store.has_accounts().await.unwrap());
@@ -48,13 +50,34 @@ pub async fn a_disabled_account_says_so_with_its_tokens(store: &dyn Store) {
     let ada = account(store, "a@x").await;
     let token = new_token(&ada.id, TokenKind::Personal);
     store.create_token(token.clone(), None).await.unwrap();
-    for since in [Some(Timestamp(5)), None] {
-        assert!(store.set_disabled(ada.id.clone(), since).await.unwrap());
+    let five = Some(Timestamp(5));
+    for (disabled, now, since) in [(true, 5, five), (true, 6, five), (false, 7, None)] {
+        let changed = disable(store, &ada.id, disabled, now).await;
+        assert_eq!((changed.disabled_at, changed.role), (since, ada.role));
         let found = store.token(&token.id).await.unwrap().unwrap();
-        assert_eq!(found.account.disabled_at, since);
+        assert_eq!(found.account, changed);
     }
-    let nobody = crate::samples::cuid();
-    assert!(!store.set_disabled(nobody, None).await.unwrap());
+}
+
+pub async fn a_changed_role_leaves_the_rest_of_the_account(store: &dyn Store) {
+    account(store, "a@x").await;
+    let bob = account(store, "b@x").await;
+    for role in [Role::Admin, Role::User] {
+        let change = AccountChange {
+            role: Some(role),
+            ..AccountChange::default()
+        };
+        let expected = Account {
+            role,
+            ..bob.clone()
+        };
+        let changed = store.change_account(bob.id.clone(), change, Timestamp(5));
+        assert_eq!(changed.await.unwrap(), Some(expected.clone()));
+        let known = store.credentials(&bob.email).await.unwrap().unwrap();
+        assert_eq!(known.account, expected);
+    }
+    let nobody = store.change_account(cuid(), AccountChange::default(), Timestamp(5));
+    assert_eq!(nobody.await.unwrap(), None);
 }
 
 pub async fn a_replaced_password_ends_the_sign_ins(store: &dyn Store) {

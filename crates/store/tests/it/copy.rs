@@ -20,8 +20,8 @@ use crate::postgres;
 use crate::reply_samples::{lease, stop, thought, wish, wish_once};
 use crate::samples::{
     account, append, append_texts, begin, call, claim, claim_of, claim_work, cuid, cursor, delete,
-    events, finish, key, messages, metadata, model, move_head, new_finish, new_message, new_reply,
-    new_session, new_token, once, options, says, session, text, write,
+    disable, events, finish, key, messages, metadata, model, move_head, new_finish, new_message,
+    new_reply, new_session, new_token, once, options, says, session, text, write,
 };
 
 struct Unobserved;
@@ -135,10 +135,7 @@ struct Filled {
 async fn fill(store: &dyn Store) -> Filled {
     let ada = account(store, "ada@x").await;
     let bob = account(store, "bob@x").await.id;
-    store
-        .set_disabled(bob.clone(), Some(Timestamp(4)))
-        .await
-        .unwrap();
+    disable(store, &bob, true, 4).await;
     for owner in [&ada.id, &bob] {
         for kind in [TokenKind::SignIn, TokenKind::Personal] {
             store

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod appending;
+mod branches;
 mod claiming;
 mod completeness;
 mod copy;
@@ -23,6 +24,7 @@ mod replies;
 mod replies_model;
 mod reply_samples;
 mod samples;
+mod search;
 mod sessions;
 mod sql;
 mod sqlite;
@@ -62,6 +64,7 @@ macro_rules! conformance {
 conformance! {
     health {
         a_store_that_works_says_so
+        a_store_says_what_it_is
     }
     accounts {
         the_first_account_becomes_the_administrator
@@ -69,6 +72,7 @@ conformance! {
         an_email_address_is_taken_once
         accounts_are_listed_by_email_in_pages
         a_disabled_account_says_so_with_its_tokens
+        a_changed_role_leaves_the_rest_of_the_account
         a_replaced_password_ends_the_sign_ins
         the_sign_in_that_replaces_the_password_goes_on
         a_password_is_replaced_by_no_sign_in_that_has_ended
@@ -103,6 +107,17 @@ conformance! {
         a_session_is_found_by_what_its_client_calls_it
         who_makes_a_session_of_a_name_that_is_taken_gets_the_one_that_has_it
         a_name_is_free_again_when_its_session_is_gone
+    }
+    search {
+        a_title_is_found_by_a_part_of_it_in_any_case
+        a_search_finds_what_a_filter_of_all_titles_finds
+        a_new_title_is_found_and_the_old_one_is_not
+        a_search_is_paged_and_filtered_like_any_list
+    }
+    branches {
+        only_messages_with_others_beside_them_are_branches
+        a_path_that_leads_through_a_message_ends_at_the_newest_behind_it
+        a_path_leads_through_no_message_of_another_session
     }
     idempotency {
         a_repeated_creation_gives_the_same_session
@@ -248,5 +263,7 @@ conformance! {
         a_deleted_session_stays_in_the_sum
         nobody_elses_use_is_counted
         what_belongs_to_no_session_is_in_the_sum
+        the_use_of_all_is_summed_by_account_and_day
+        the_accounts_with_the_most_tokens_come_first_and_no_more_than_a_thousand
     }
 }

@@ -3,8 +3,8 @@ use std::collections::HashMap;
 use chat::contracts::{Appended, Changed, Store, StoreError};
 use chat::limits::MESSAGE_CHARS;
 use chat::types::{
-    Cuid, Message, MessageRole, MessageView, NewMessage, Once, PageSize, Parent, Part, ReplyStatus,
-    Session, SessionChange, SessionKey, Timestamp,
+    Cuid, Head, Message, MessageRole, MessageView, NewMessage, Once, PageSize, Parent, Part,
+    ReplyStatus, Session, SessionChange, SessionKey, Timestamp,
 };
 
 use crate::samples::{
@@ -326,7 +326,7 @@ pub async fn the_head_moves_to_no_message_of_another_session(store: &dyn Store) 
     for head in unknown {
         let wish = SessionChange {
             title: Some(title("two")),
-            head: Some(head),
+            head: Some(Head::At(head)),
             ..SessionChange::default()
         };
         let changed = change(store, &made, wish, 3).await;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use chat::contracts::{Appended, Begun, Store};
 use chat::types::{
-    Cuid, Event, MessageRole, MessageView, Metadata, NewMessage, Part, ReplyOptions, ReplyStatus,
-    Session, SessionKey, Timestamp, ToolCall, ToolOutput,
+    Branch, Cuid, Event, MessageRole, MessageView, Metadata, NewMessage, PageSize, Part,
+    ReplyOptions, ReplyStatus, Search, Session, SessionFilter, SessionKey, Timestamp, ToolCall,
+    ToolOutput,
 };
 use rusqlite::Connection;
 use store::LeaseClock;
@@ -37,7 +38,7 @@ const ROWS: &str = r#"
     INSERT INTO account (id, email, role, created_at) VALUES ('cold0ada', 'a@x', 'admin', 1);
     INSERT INTO session (owner, number, id, title, kind, status, system_message, version, created_at,
       updated_at, head, changed)
-    VALUES ('cold0ada', 1, 'cold0session', 'Tea', 'text', 'active', '', 3, 1, 2, 'cold0answer', 1);
+    VALUES ('cold0ada', 1, 'cold0session', 'ÄRGER über İ', 'text', 'active', '', 3, 1, 2, 'cold0answer', 1);
     UPDATE id_block SET next = 2;
     INSERT INTO message (owner, session, seq, id, session_id, depth, parent, parent_id, role, content,
       model, input_tokens, output_tokens, finish_reason, reply, status, created_at, changed)
@@ -92,6 +93,18 @@ async fn use_it(store: &dyn Store) {
         (&None, &Metadata::default())
     );
     assert_eq!(made.head, Some(cuid("cold0answer")));
+    let beside = Branch {
+        parent: Some(cuid("cold0prompt")),
+        messages: vec![cuid("cold0answer"), cuid("cold0empty")],
+    };
+    let branches = store.branches(&ada, &key(&made)).await.unwrap();
+    assert_eq!(branches, Some(vec![beside]));
+    let search = SessionFilter {
+        title: Some(Search::parse("ärger ÜBER i\u{307}").unwrap()),
+        ..SessionFilter::default()
+    };
+    let found = store.sessions(&ada, search, None, PageSize::default());
+    assert_eq!(found.await.unwrap().items, std::slice::from_ref(&made));
     let path = messages(store, &made, MessageView::Path, 10).await;
     let [answer, prompt] = &path[..] else {
         panic!("{path:?}");

@@ -5,12 +5,12 @@ use chat::contracts::{
     Finished, InSession, Kept, NewReply, Prompt, Registered, Store, Work,
 };
 use chat::types::{
-    Account, Cuid, CuidMint, Delta, Email, Ending, Event, FinishReason, IdempotencyKey, Message,
-    MessageRole, MessageView, Metadata, ModelName, ModelOptions, NewAccount, NewMessage,
-    NewSession, NewToken, NumberedEvent, Once, Page, PageSize, Parent, Part, Precondition, Reply,
-    ReplyOptions, ReplyStatus, Role, Session, SessionChange, SessionKey, SessionKind,
-    SystemMessage, Timestamp, Title, TokenKind, TokenUsage, Tool, ToolChoice, ToolName, Tries,
-    WhenBusy,
+    Account, AccountChange, Cuid, CuidMint, Delta, Email, Ending, Event, FinishReason, Head,
+    IdempotencyKey, Message, MessageRole, MessageView, Metadata, ModelName, ModelOptions,
+    NewAccount, NewMessage, NewSession, NewToken, NumberedEvent, Once, Page, PageSize, Parent,
+    Part, Precondition, Reply, ReplyOptions, ReplyStatus, Role, Session, SessionChange, SessionKey,
+    SessionKind, SystemMessage, Timestamp, Title, TokenKind, TokenUsage, Tool, ToolChoice,
+    ToolName, Tries, WhenBusy,
 };
 
 /// Counts instead of drawing: a test's identifiers differ, and that is all it needs.
@@ -60,6 +60,16 @@ pub async fn account(store: &dyn Store, email: &str) -> Account {
         Registered::Made(account) => account,
         other => panic!("{other:?}"),
     }
+}
+
+/// Disables an account, or enables it.
+pub async fn disable(store: &dyn Store, id: &Cuid, disabled: bool, at: i64) -> Account {
+    let change = AccountChange {
+        disabled: Some(disabled),
+        ..AccountChange::default()
+    };
+    let changed = store.change_account(id.clone(), change, Timestamp(at));
+    changed.await.unwrap().unwrap()
 }
 
 pub fn new_session(owner: &Cuid, text: &str, at: i64) -> NewSession {
@@ -143,7 +153,7 @@ pub async fn change(
 
 pub async fn move_head(store: &dyn Store, session: &Session, to: &Cuid, at: i64) -> Changed {
     let head = SessionChange {
-        head: Some(to.clone()),
+        head: Some(Head::At(to.clone())),
         ..SessionChange::default()
     };
     change(store, session, head, at).await

@@ -289,7 +289,11 @@ pub async fn filters_show_only_what_they_name(store: &dyn Store) {
         (None, text, &["text", "old text"]),
         (off, file, &["old file"]),
     ] {
-        let filter = SessionFilter { status, kind };
+        let filter = SessionFilter {
+            status,
+            kind,
+            title: None,
+        };
         assert_eq!(titles(store, &ada, filter, None, 10).await.0, expected);
     }
 }

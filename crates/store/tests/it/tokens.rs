@@ -4,7 +4,7 @@ use chat::contracts::{Store, TokenMade};
 use chat::limits::TOKENS_PER_KIND;
 use chat::types::{Name, NewToken, Timestamp, TokenKind};
 
-use crate::samples::{account, new_token};
+use crate::samples::{account, disable, new_token};
 
 pub async fn a_token_is_found_with_its_account(store: &dyn Store) {
     let ada = account(store, "a@x").await;
@@ -94,8 +94,8 @@ pub async fn only_tokens_that_let_somebody_in_are_good(store: &dyn Store) {
     let revoked = store.revoke_token(ada.id, ids[3].clone(), Timestamp(9), None);
     assert!(revoked.await.unwrap());
     assert_eq!(good(9).await, [0, 1, 2, 4]);
-    for (since, expected) in [(Some(Timestamp(5)), &[0, 1, 2][..]), (None, &[0, 1, 2, 4])] {
-        store.set_disabled(bob.id.clone(), since).await.unwrap();
+    for (disabled, expected) in [(true, &[0, 1, 2][..]), (false, &[0, 1, 2, 4])] {
+        disable(store, &bob.id, disabled, 5).await;
         assert_eq!(good(9).await, expected);
     }
     assert_eq!(store.good_tokens(&[], Timestamp(9)).await.unwrap(), []);

@@ -1,6 +1,8 @@
 use chat::contracts::{Finish, Store};
+use chat::limits;
 use chat::types::{
-    Cuid, FinishReason, ReplyStatus, Session, SessionUsage, Span, Timestamp, UsageReport, UsageSum,
+    AccountUsage, Cuid, DayUsage, FinishReason, ReplyStatus, Session, SessionUsage, Span,
+    Timestamp, UsageReport, UsageSum,
 };
 
 use crate::samples::{
@@ -176,4 +178,67 @@ pub async fn what_belongs_to_no_session_is_in_the_sum(store: &dyn Store) {
         total: sum(2, 3, 30),
     };
     assert_eq!(store.usage(&ada, ALWAYS).await.unwrap(), expected);
+}
+
+const DAY: i64 = 86_400_000;
+
+pub async fn the_use_of_all_is_summed_by_account_and_day(store: &dyn Store) {
+    let ada = account(store, "a@x").await;
+    let bob = account(store, "b@x").await;
+    account(store, "idle@x").await;
+    let hers = session(store, &ada.id, "hers", 1).await;
+    let his = session(store, &bob.id, "his", 1).await;
+    for (of, input, output, at) in [
+        (&hers, 1, 10, DAY - 1),
+        (&hers, 1, 1, DAY),
+        (&hers, 2, 3, 2 * DAY - 1),
+        (&hers, 4, 5, 3 * DAY),
+        (&his, 100, 0, 2 * DAY),
+        (&his, 1_000, 0, 4 * DAY),
+    ] {
+        note(store, of, input, output, at).await;
+    }
+    let day = |day, sum| DayUsage { day, sum };
+    let expected = [
+        AccountUsage {
+            account: bob,
+            total: sum(1, 100, 0),
+            days: vec![day(2, sum(1, 100, 0))],
+        },
+        AccountUsage {
+            account: ada,
+            total: sum(3, 7, 9),
+            days: vec![day(1, sum(2, 3, 4)), day(3, sum(1, 4, 5))],
+        },
+    ];
+    let span = Span {
+        from: Timestamp(DAY),
+        to: Timestamp(4 * DAY),
+    };
+    assert_eq!(store.usage_of_all(span).await.unwrap(), expected);
+    delete(store, &hers, 9).await;
+    assert_eq!(store.usage_of_all(span).await.unwrap(), expected);
+}
+
+pub async fn the_accounts_with_the_most_tokens_come_first_and_no_more_than_a_thousand(
+    store: &dyn Store,
+) {
+    let most = usize::try_from(limits::USAGE_ACCOUNTS).unwrap();
+    // A few use more than the others, one less, who so is not named.
+    for at in 0..=most {
+        let owner = account(store, &format!("{at}@x")).await.id;
+        let used = match at {
+            0 => 1,
+            1..=3 => 10 * at as u64,
+            _ => 2,
+        };
+        let noted = store.note_usage(owner, None, cuid(), model(), tokens(used, 0), Timestamp(5));
+        noted.await.unwrap();
+    }
+    let all = store.usage_of_all(ALWAYS).await.unwrap();
+    assert_eq!(all.len(), most);
+    let used = all.iter().map(|one| one.total.tokens.input_tokens);
+    let used: Vec<_> = used.collect();
+    assert_eq!(used[..5], [30, 20, 10, 2, 2]);
+    assert!(!used.contains(&1));
 }

@@ -16,11 +16,6 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     }
 }
 
-/// An answer that holds a secret: nobody on its way keeps it.
-pub(crate) fn secret(response: Response) -> Response {
-    ([(header::CACHE_CONTROL, "no-store")], response).into_response()
-}
-
 /// A JSON answer about one session, with the entity tag of its version.
 pub(crate) fn session(status: StatusCode, session: &Session, body: &impl Serialize) -> Response {
     let mut response = json(status, body);

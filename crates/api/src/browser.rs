@@ -8,10 +8,11 @@ use crate::fault::Fault;
 
 /// The token that the request's cookie holds.
 pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
-    // Bytes at first: what else is on this host may have put anything beside it.
-    let all = headers.get(header::COOKIE)?.as_bytes();
+    // Over HTTP/2 each cookie may have a header of its own.
+    let all = headers.get_all(header::COOKIE).into_iter();
     let (name, _) = cookie_name(headers);
-    all.split(|byte| *byte == b';')
+    // Bytes at first: what else is on this host may have put anything beside it.
+    all.flat_map(|some| some.as_bytes().split(|byte| *byte == b';'))
         .filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='))
         .find_map(|(found, token)| (found == name).then_some(token))
 }
@@ -57,6 +58,11 @@ pub(crate) fn refuse_other_sites(headers: &HeaderMap) -> Result<(), Fault> {
         origin.is_some_and(|(_, host)| text(headers, "host") == Some(host))
     };
     is_own.then_some(()).ok_or(Fault::OtherSite)
+}
+
+/// Whether a page asks, as a browser says; programs say nothing of the kind.
+pub(crate) fn is_of_a_page(headers: &HeaderMap) -> bool {
+    headers.contains_key("sec-fetch-site") || headers.contains_key(header::ORIGIN)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

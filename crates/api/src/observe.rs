@@ -23,6 +23,9 @@ const FOR_BROWSERS: [(HeaderName, &str); 2] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
 ];
+/// What is said where nobody has said otherwise: it may be somebody's own. A proxy keeps no answer to a
+/// request with `Authorization`, but of a cookie it knows nothing.
+const KEPT_BY_NOBODY: HeaderValue = HeaderValue::from_static("no-store");
 /// How long a browser that was here over TLS comes back in no other way.
 const TWO_YEARS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
@@ -79,6 +82,9 @@ pub(crate) async fn observe(
     for (name, value) in FOR_BROWSERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(KEPT_BY_NOBODY);
     if is_over_tls {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, TWO_YEARS);
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use sha2::{Digest, Sha256};
 
 use crate::chat::Chat;
-use crate::contracts::{Admission, Registered};
+use crate::contracts::{AccountChanged, Admission, Registered};
 use crate::error::Error;
 use crate::tokens::{FreshToken, TokenDraft};
 use crate::types::{
@@ -229,20 +229,28 @@ impl Chat {
             disabled: Some(disabled),
             ..AccountChange::default()
         };
-        self.change_any_account(account.id, change).await.map(drop)
+        self.change_any_account(None, account.id, change)
+            .await
+            .map(drop)
     }
 
-    /// Changes anybody's account; that it was disabled is told to all who watch.
-    /// Errors: [`Error::NotFound`].
+    /// Changes anybody's account, at the wish of an administrator or of the operator; that it was
+    /// disabled is told to all who watch. Errors: [`Error::NotFound`], [`Error::NotAdmin`].
     pub(crate) async fn change_any_account(
         &self,
+        admin: Option<Cuid>,
         account: Cuid,
         change: AccountChange,
     ) -> Result<Account, Error> {
         let now = self.clock.now();
-        let changed = self.store.change_account(account, change, now).await?;
+        let changed = self.store.change_account(admin, account, change, now);
+        let changed = changed.await?;
         self.engine.news.withdraw();
-        changed.ok_or(Error::NotFound)
+        match changed {
+            AccountChanged::Done(account) => Ok(account),
+            AccountChanged::Missing => Err(Error::NotFound),
+            AccountChanged::NotAdmin => Err(Error::NotAdmin),
+        }
     }
 
     /// Replaces an account's password and revokes its sign-ins. Errors: [`Error::NotFound`].

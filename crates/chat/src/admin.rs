@@ -76,7 +76,8 @@ impl Chat {
     }
 
     /// Changes somebody else's account; that of the one who asks stays as it is, so that there always
-    /// is an administrator. Errors: [`Error::OwnAccount`], [`Error::NotFound`].
+    /// is an administrator: of two who demote each other the second is none any more.
+    /// Errors: [`Error::OwnAccount`], [`Error::NotFound`], [`Error::NotAdmin`].
     pub async fn change_account(
         &self,
         admin: &Admin,
@@ -86,7 +87,8 @@ impl Chat {
         if account == *admin.0.id() {
             return Err(Error::OwnAccount);
         }
-        self.change_any_account(account, change).await
+        self.change_any_account(Some(admin.0.id().clone()), account, change)
+            .await
     }
 
     /// Asks a model for a few words, at the cost of the one who asks.

@@ -22,7 +22,7 @@ pub enum Error {
     #[error("administrators can't change their own account's role, nor disable it")]
     OwnAccount,
     /// The report would span too much.
-    #[error("from lies more than {} days before to", crate::limits::USAGE_DAYS)]
+    #[error("from and to touch more than {} days (UTC)", crate::limits::USAGE_DAYS)]
     SpanTooLong,
     /// Nothing of that name belongs to the caller.
     #[error("not found")]

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use chat::contracts::{
-    Admission, Begun, Changes, Claim, Finish, Registered, StoreError, TokenMade, Work,
+    AccountChanged, Admission, Begun, Changes, Claim, Finish, Registered, StoreError, TokenMade,
+    Work,
 };
 use chat::limits;
 use chat::types::{
@@ -49,12 +50,23 @@ pub(crate) fn registration(
     }
 }
 
-/// An account with a change applied.
+/// What becomes of a change of an account, given it and the administrator's who asks for that, if one
+/// does: whoever was demoted or disabled meanwhile changes nothing more.
 pub(crate) fn account_changed(
-    mut account: Account,
+    found: Vec<Account>,
+    admin: Option<&Cuid>,
+    id: &Cuid,
     change: AccountChange,
     now: Timestamp,
-) -> Account {
+) -> AccountChanged {
+    let may = |one: &Account| one.role == Role::Admin && one.disabled_at.is_none();
+    let is_allowed = |admin: &Cuid| found.iter().any(|one| one.id == *admin && may(one));
+    if !admin.is_none_or(is_allowed) {
+        return AccountChanged::NotAdmin;
+    }
+    let Some(mut account) = found.into_iter().find(|one| one.id == *id) else {
+        return AccountChanged::Missing;
+    };
     if let Some(role) = change.role {
         account.role = role;
     }
@@ -63,7 +75,7 @@ pub(crate) fn account_changed(
         Some(false) => None,
         None => account.disabled_at,
     };
-    account
+    AccountChanged::Done(account)
 }
 
 /// The usage of accounts, given that of each of their days; those of an account stand together.

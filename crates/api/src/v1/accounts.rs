@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::{Empty, Envelope, empty, envelope};
-use crate::answer::{json, secret};
+use crate::answer::json;
 use crate::auth::Auth;
 use crate::browser;
 use crate::extract::{Change, present};
@@ -23,8 +23,13 @@ use crate::time::Time;
 pub(super) async fn register(
     State(chat): State<Arc<Chat>>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
     change: Change<Registration>,
 ) -> Result<Response, Fault> {
+    if browser::is_of_a_page(&headers) && chat.is_new().await? {
+        // The first account owns the server: no page that somebody happens to look at makes it.
+        browser::refuse_other_sites(&headers)?;
+    }
     let (email, name, password) = change.body.parse()?;
     let account = chat.register(email, name, password, address.ip(), change.terms.once);
     let user = User::from(&account.await?);
@@ -49,7 +54,7 @@ pub(super) async fn login(
         user: User::from(&account),
         token: (!cookie).then(|| token.to_owned()),
     };
-    let answer = secret(json(StatusCode::OK, &signed_in(signed)));
+    let answer = json(StatusCode::OK, &signed_in(signed));
     Ok(if cookie {
         let cookie = browser::cookie(&headers, token, limits::SIGN_IN_KEPT);
         (cookie, answer).into_response()

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::{Empty, Envelope, empty, envelope};
-use crate::answer::{json, secret};
+use crate::answer::json;
 use crate::auth::Auth;
 use crate::extract::{Change, CuidInPath, Terms, present};
 use crate::fault::Fault;
@@ -52,7 +52,7 @@ pub(super) async fn create(
         about: Token::of(&fresh.token, &caller),
         token: fresh.text.expose().to_owned(),
     };
-    Ok(secret(json(StatusCode::CREATED, &created(fresh))))
+    Ok(json(StatusCode::CREATED, &created(fresh)))
 }
 
 pub(super) async fn revoke(

@@ -28,6 +28,17 @@ pub enum Registered {
     Closed,
 }
 
+/// What became of a change of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountChanged {
+    /// It was done.
+    Done(Account),
+    /// There is no such account.
+    Missing,
+    /// Whoever asks is not, or no longer, an administrator.
+    NotAdmin,
+}
+
 /// What became of a wish for a token.
 #[derive(Clone, Debug)]
 pub enum TokenMade {

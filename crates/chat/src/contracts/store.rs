@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 
 use super::outcomes::{
-    Admission, Append, Appended, Begun, Changed, Changes, Claimed, Deleted, Finish, Finished, Kept,
-    NewReply, Registered, Stopped, TokenMade,
+    AccountChanged, Admission, Append, Appended, Begun, Changed, Changes, Claimed, Deleted, Finish,
+    Finished, Kept, NewReply, Registered, Stopped, TokenMade,
 };
 use crate::types::{
     Account, AccountChange, AccountUsage, Branch, Credentials, Cuid, Email, ExternalId, Message,
@@ -67,14 +67,15 @@ pub trait Store: Send + Sync {
         keep: Option<Cuid>,
     ) -> Result<bool, StoreError>;
 
-    /// Changes an account; `None` if there is none. One that is disabled again stays disabled since when it
-    /// was.
+    /// Changes an account, at the wish of an administrator who then still has to be one, or of the
+    /// operator. One that is disabled again stays disabled since when it was.
     async fn change_account(
         &self,
+        admin: Option<Cuid>,
         account: Cuid,
         change: AccountChange,
         now: Timestamp,
-    ) -> Result<Option<Account>, StoreError>;
+    ) -> Result<AccountChanged, StoreError>;
 
     /// Makes a token. Beyond [`TOKENS_PER_KIND`](crate::limits::TOKENS_PER_KIND) a sign-in replaces
     /// its owner's oldest one, and a personal token is refused.

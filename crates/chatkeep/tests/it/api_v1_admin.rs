@@ -321,7 +321,7 @@ async fn the_usage_of_all_is_what_their_replies_cost() {
         ),
         (
             "?from=2024-01-01T00:00:00Z&to=2025-01-01T00:00:00.001Z",
-            "from lies more than 366 days before to",
+            "from and to touch more than 366 days (UTC)",
         ),
     ] {
         let refused = report(query).await;

@@ -146,6 +146,11 @@ async fn the_cookie_stands_for_the_token() {
     let odd = [b"other=\xff; chatkeep=", token.as_bytes()].concat();
     let request = server.stranger().request("GET", "/api/v1/auth/me");
     assert_eq!(send(request.header("Cookie", odd)).await.status, 200);
+    // Over HTTP/2 a browser may send each one by itself.
+    let request = browser.client.request("GET", "/api/v1/auth/me");
+    let request = request.header("Cookie", "other=1");
+    let request = request.header("Cookie", &browser.cookie);
+    assert_eq!(send(request).await.status, 200);
 }
 
 #[tokio::test]
@@ -318,6 +323,24 @@ async fn streams_take_the_cookie_and_end_with_its_sign_in() {
 }
 
 #[tokio::test]
+async fn no_page_from_elsewhere_makes_the_first_account() {
+    let server = Server::start();
+    let body = json!({ "email": "ada@example.com", "password": PASSWORD });
+    let register = async |headers: &[(&str, &str)]| {
+        let request = server.stranger().request("POST", "/api/v1/auth/register");
+        send(with(request.json(&body), headers)).await.status
+    };
+    for elsewhere in [
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-site"),
+        ("Origin", "http://example.com"),
+    ] {
+        assert_eq!(register(&[elsewhere]).await, 403, "{elsewhere:?}");
+    }
+    assert_eq!(register(&[HOME]).await, 201);
+}
+
+#[tokio::test]
 async fn another_origin_that_may_call_the_api_may_not_use_the_cookie() {
     let app = "https://app.example.com";
     let server = Server::start_with(&[("CHATKEEP_CORS_ORIGINS", app)]);
@@ -325,6 +348,23 @@ async fn another_origin_that_may_call_the_api_may_not_use_the_cookie() {
     let answer = send(request.header("Origin", app)).await;
     assert_eq!(answer.header("access-control-allow-origin"), app);
     assert_eq!(answer.header("access-control-allow-credentials"), "");
+}
+
+#[tokio::test]
+async fn what_a_cookie_opens_is_kept_by_nobody_on_its_way() {
+    let server = start();
+    let browser = Browser::sign_in(&server).await;
+    for path in [
+        "/api/v1/auth/me",
+        "/api/v1/chat",
+        "/api/v1/chat/987",
+        "/api/chat_sessions",
+        "/v1/models",
+        "/nothing",
+    ] {
+        let answer = browser.get(path).await;
+        assert_eq!(answer.header("cache-control"), "no-store", "{path}");
+    }
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ async fn every_place_of_the_page_is_the_page_and_nothing_else_is() {
         let answer = nobody.get(path).await;
         assert_eq!(answer.status, 404, "{path}");
         assert_eq!(answer.body["message"], "there is nothing at this path");
-        assert_eq!(answer.header("cache-control"), "", "{path}");
+        assert_eq!(answer.header("cache-control"), "no-store", "{path}");
     }
     assert_eq!(nobody.post("/", serde_json::json!({})).await.status, 405);
 }

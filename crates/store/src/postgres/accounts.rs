@@ -1,4 +1,4 @@
-use chat::contracts::{Admission, Registered};
+use chat::contracts::{AccountChanged, Admission, Registered};
 use chat::types::{
     Account, AccountChange, Credentials, Cuid, Email, Name, NewAccount, Once, Page, PageSize,
     Timestamp,
@@ -160,29 +160,32 @@ pub(super) async fn set_password(
 
 pub(super) async fn change(
     db: &mut Connection,
+    admin: Option<&Cuid>,
     id: &Cuid,
     change: AccountChange,
     now: Timestamp,
-) -> Result<Option<Account>> {
-    let by_id = query!(
+) -> Result<AccountChanged> {
+    // In their order, so that two administrators who change each other do not wait for each other.
+    let both = query!(
         concat!(
             "SELECT ",
             account_columns!(),
-            " FROM account WHERE id = $1 FOR NO KEY UPDATE"
+            " FROM account WHERE id IN ($1, $2) ORDER BY id FOR NO KEY UPDATE"
         ),
-        id
-    );
-    let [found] = db.begin([by_id]).await?;
-    let Some(found) = found.first(|row| account(row, 0))? else {
-        return Ok(None);
-    };
-    let changed = account_changed(found, change, now);
-    let update = query!(
-        "UPDATE account SET role = $2, disabled_at = $3 WHERE id = $1",
         id,
-        changed.role.as_str(),
-        changed.disabled_at
+        admin
     );
-    db.commit(vec![update]).await?;
-    Ok(Some(changed))
+    let [found] = db.begin([both]).await?;
+    let found = found.all(|row| account(row, 0))?;
+    let changed = account_changed(found, admin, id, change, now);
+    if let AccountChanged::Done(account) = &changed {
+        let update = query!(
+            "UPDATE account SET role = $2, disabled_at = $3 WHERE id = $1",
+            id,
+            account.role.as_str(),
+            account.disabled_at
+        );
+        db.commit(vec![update]).await?;
+    }
+    Ok(changed)
 }

@@ -36,8 +36,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat::contracts::{
-    Admission, Append, Appended, Begun, Changed, Changes, Claimed, Deleted, Finish, Finished, Kept,
-    NewReply, Registered, Stopped, Store, StoreError, TokenMade,
+    AccountChanged, Admission, Append, Appended, Begun, Changed, Changes, Claimed, Deleted, Finish,
+    Finished, Kept, NewReply, Registered, Stopped, Store, StoreError, TokenMade,
 };
 use chat::types::{
     Account, AccountChange, AccountUsage, Branch, Credentials, Cuid, Email, ExternalId, Message,
@@ -154,12 +154,14 @@ impl Store for Postgres {
 
     async fn change_account(
         &self,
+        admin: Option<Cuid>,
         account: Cuid,
         change: AccountChange,
         now: Timestamp,
-    ) -> Result<Option<Account>, StoreError> {
+    ) -> Result<AccountChanged, StoreError> {
+        let admin = admin.as_ref();
         call!(self.pool, Twice::Safe, |db| {
-            accounts::change(db, &account, change, now)
+            accounts::change(db, admin, &account, change, now)
         })
     }
 

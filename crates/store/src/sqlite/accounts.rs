@@ -1,4 +1,4 @@
-use chat::contracts::{Admission, Registered, StoreError};
+use chat::contracts::{AccountChanged, Admission, Registered, StoreError};
 use chat::types::{
     Account, AccountChange, Credentials, Cuid, Email, Name, NewAccount, Once, Page, PageSize,
     Timestamp,
@@ -122,27 +122,29 @@ pub(super) fn set_password(
 
 pub(super) fn change(
     db: &Connection,
+    admin: Option<&Cuid>,
     id: &Cuid,
     change: AccountChange,
     now: Timestamp,
-) -> Result<Option<Account>> {
+) -> Result<AccountChanged> {
     let found = db
         .prepare_cached(concat!(
             "SELECT ",
             account_columns!(),
-            " FROM account WHERE id = ?1"
+            " FROM account WHERE id IN (?1, ?2)"
         ))?
-        .query_row([id.as_str()], |row| rows::account(row, 0))
-        .optional()?;
-    let Some(account) = found else {
-        return Ok(None);
-    };
-    let account = account_changed(account, change, now);
-    db.prepare_cached("UPDATE account SET role = ?2, disabled_at = ?3 WHERE id = ?1")?
-        .execute((
-            id.as_str(),
-            account.role.as_str(),
-            account.disabled_at.map(|at| at.0),
-        ))?;
-    Ok(Some(account))
+        .query_map((id.as_str(), admin.map(Cuid::as_str)), |row| {
+            rows::account(row, 0)
+        })?
+        .collect::<Result<_>>()?;
+    let changed = account_changed(found, admin, id, change, now);
+    if let AccountChanged::Done(account) = &changed {
+        db.prepare_cached("UPDATE account SET role = ?2, disabled_at = ?3 WHERE id = ?1")?
+            .execute((
+                id.as_str(),
+                account.role.as_str(),
+                account.disabled_at.map(|at| at.0),
+            ))?;
+    }
+    Ok(changed)
 }

@@ -103,11 +103,14 @@ pub(super) fn branches(
     Ok(Some(rules::branches(branching)))
 }
 
-/// Answered by the index of what follows what.
-const BRANCHING: &str = "SELECT parent_id, id FROM
-       (SELECT parent_id, id, seq, count(*) OVER (PARTITION BY parent) AS beside
-        FROM message WHERE owner = ?1 AND session = ?2) AS placed
-     WHERE beside > 1 ORDER BY seq DESC LIMIT ?3";
+/// Answered by the index of what follows what, in its order: a window over it would first copy all of it.
+const BRANCHING: &str = "SELECT message.parent_id, message.id FROM
+       (SELECT parent FROM message WHERE owner = ?1 AND session = ?2
+        GROUP BY parent HAVING count(*) > 1) AS parting
+       CROSS JOIN message
+         ON message.owner = ?1 AND message.session = ?2
+           AND message.parent IS NOT DISTINCT FROM parting.parent
+     ORDER BY message.seq DESC LIMIT ?3";
 
 /// The newest message behind one, or that one itself.
 pub(super) fn newest_behind(db: &Connection, owner: &Cuid, id: &Cuid) -> Result<Option<Cuid>> {

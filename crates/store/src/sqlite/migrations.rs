@@ -5,7 +5,7 @@ use std::path::Path;
 
 use chat::types::{Timestamp, Title};
 use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, Error, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use crate::OpenError;
 use crate::migrations::{checksum_of, pending};
@@ -81,11 +81,9 @@ fn run_all(
 fn add_folded(db: &Connection) -> Result<(), rusqlite::Error> {
     let (name, values) = ("folded", 1);
     db.create_scalar_function(name, values, FunctionFlags::SQLITE_UTF8, |context| {
-        let title = context.get_raw(0).as_str()?;
-        let title = Title::parse(title);
-        title
-            .map(|title| title.folded())
-            .map_err(|why| Error::UserFunctionError(Box::new(why)))
+        // One that is no title stays unfound; whoever reads the row is told of the damage.
+        let title = Title::parse(context.get_raw(0).as_str()?);
+        Ok(title.map_or_else(|_| String::new(), |title| title.folded()))
     })
 }
 

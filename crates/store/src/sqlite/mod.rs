@@ -21,11 +21,12 @@ mod writing;
 
 use std::fs::File;
 use std::ops::Range;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat::contracts::{
-    Admission, Append, Appended, Begun, Changed, Changes, Claimed, Deleted, Finish, Finished, Kept,
-    NewReply, Registered, Stopped, Store, StoreError, TokenMade,
+    AccountChanged, Admission, Append, Appended, Begun, Changed, Changes, Claimed, Deleted, Finish,
+    Finished, Kept, NewReply, Registered, Stopped, Store, StoreError, TokenMade,
 };
 use chat::types::{
     Account, AccountChange, AccountUsage, Branch, Credentials, Cuid, Email, ExternalId, Message,
@@ -43,7 +44,7 @@ use writer::{Writer, failure};
 /// A store on SQLite.
 pub struct Sqlite {
     writer: Writer,
-    readers: Readers,
+    readers: Arc<Readers>,
     /// Held while this process serves; the system lets go of it when the process ends.
     _lock: Option<File>,
 }
@@ -106,11 +107,14 @@ impl Store for Sqlite {
 
     async fn change_account(
         &self,
+        admin: Option<Cuid>,
         account: Cuid,
         change: AccountChange,
         now: Timestamp,
-    ) -> Result<Option<Account>, StoreError> {
-        let work = move |db: &_| accounts::change(db, &account, change, now).map_err(failure);
+    ) -> Result<AccountChanged, StoreError> {
+        let work = move |db: &_| {
+            accounts::change(db, admin.as_ref(), &account, change, now).map_err(failure)
+        };
         self.writer.write(work).await
     }
 
@@ -402,7 +406,8 @@ impl Store for Sqlite {
     }
 
     async fn usage_of_all(&self, span: Span) -> Result<Vec<AccountUsage>, StoreError> {
-        self.readers.read(|db| usage::of_all(db, span))
+        let report = move |db: &_| usage::of_all(db, span);
+        self.readers.read_apart(report).await
     }
 
     async fn changes(&self, owner: &Cuid, after: Option<i64>) -> Result<Changes, StoreError> {

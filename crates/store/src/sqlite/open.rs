@@ -1,6 +1,7 @@
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -67,7 +68,7 @@ impl Sqlite {
         }
         Ok(Self {
             writer: Writer::start(writer, options.observer),
-            readers: Readers::new(path),
+            readers: Arc::new(Readers::new(path)),
             _lock: serving,
         })
     }

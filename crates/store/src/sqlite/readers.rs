@@ -1,5 +1,5 @@
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chat::contracts::StoreError;
 use rusqlite::Connection;
@@ -45,6 +45,17 @@ impl Readers {
             idle.push(db);
         }
         Ok(found)
+    }
+
+    /// As [`Readers::read`], on a thread of its own: for what reads more than a few pages.
+    pub(super) async fn read_apart<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let readers = self.clone();
+        let reading = tokio::task::spawn_blocking(move || readers.read(work));
+        let read = reading.await;
+        read.map_err(|error| StoreError::Internal(Box::new(error)))?
     }
 
     fn open(&self) -> rusqlite::Result<Connection> {

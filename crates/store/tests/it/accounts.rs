@@ -1,4 +1,4 @@
-use chat::contracts::{Admission, Registered, Store};
+use chat::contracts::{AccountChanged, Admission, Registered, Store};
 use chat::types::{
     Account, AccountChange, Cuid, Email, Name, PageSize, Role, Timestamp, TokenKind,
 };
@@ -71,13 +71,44 @@ pub async fn a_changed_role_leaves_the_rest_of_the_account(store: &dyn Store) {
             role,
             ..bob.clone()
         };
-        let changed = store.change_account(bob.id.clone(), change, Timestamp(5));
-        assert_eq!(changed.await.unwrap(), Some(expected.clone()));
+        let changed = store.change_account(None, bob.id.clone(), change, Timestamp(5));
+        let done = AccountChanged::Done(expected.clone());
+        assert_eq!(changed.await.unwrap(), done);
         let known = store.credentials(&bob.email).await.unwrap().unwrap();
         assert_eq!(known.account, expected);
     }
-    let nobody = store.change_account(cuid(), AccountChange::default(), Timestamp(5));
-    assert_eq!(nobody.await.unwrap(), None);
+    let nobody = store.change_account(None, cuid(), AccountChange::default(), Timestamp(5));
+    assert_eq!(nobody.await.unwrap(), AccountChanged::Missing);
+}
+
+pub async fn of_two_who_shut_each_other_out_one_stays(store: &dyn Store) {
+    let ada = account(store, "a@x").await;
+    let bob = account(store, "b@x").await;
+    let role = |role| AccountChange {
+        role: Some(role),
+        disabled: Some(false),
+    };
+    let out = AccountChange {
+        disabled: Some(true),
+        ..role(Role::User)
+    };
+    let change = async |admin: Option<&Cuid>, id: &Cuid, change| {
+        let changed = store.change_account(admin.cloned(), id.clone(), change, Timestamp(5));
+        changed.await.unwrap()
+    };
+    for change_of_one in [role(Role::User), out] {
+        for id in [&ada.id, &bob.id] {
+            change(None, id, role(Role::Admin)).await;
+        }
+        let (adas, bobs) = tokio::join!(
+            change(Some(&ada.id), &bob.id, change_of_one),
+            change(Some(&bob.id), &ada.id, change_of_one)
+        );
+        let is_done = |changed: &AccountChanged| matches!(changed, AccountChanged::Done(_));
+        assert_ne!(is_done(&adas), is_done(&bobs), "{adas:?} {bobs:?}");
+        let refused = if is_done(&adas) { bobs } else { adas };
+        assert_eq!(refused, AccountChanged::NotAdmin);
+    }
 }
 
 pub async fn a_replaced_password_ends_the_sign_ins(store: &dyn Store) {

@@ -73,6 +73,7 @@ conformance! {
         accounts_are_listed_by_email_in_pages
         a_disabled_account_says_so_with_its_tokens
         a_changed_role_leaves_the_rest_of_the_account
+        of_two_who_shut_each_other_out_one_stays
         a_replaced_password_ends_the_sign_ins
         the_sign_in_that_replaces_the_password_goes_on
         a_password_is_replaced_by_no_sign_in_that_has_ended

@@ -1,8 +1,8 @@
 use std::sync::{Arc, LazyLock};
 
 use chat::contracts::{
-    Admission, Append, Appended, Begun, Changed, Changes, Claim, Claimed, Deleted, Entropy, Finish,
-    Finished, InSession, Kept, NewReply, Prompt, Registered, Store, Work,
+    AccountChanged, Admission, Append, Appended, Begun, Changed, Changes, Claim, Claimed, Deleted,
+    Entropy, Finish, Finished, InSession, Kept, NewReply, Prompt, Registered, Store, Work,
 };
 use chat::types::{
     Account, AccountChange, Cuid, CuidMint, Delta, Email, Ending, Event, FinishReason, Head,
@@ -68,8 +68,11 @@ pub async fn disable(store: &dyn Store, id: &Cuid, disabled: bool, at: i64) -> A
         disabled: Some(disabled),
         ..AccountChange::default()
     };
-    let changed = store.change_account(id.clone(), change, Timestamp(at));
-    changed.await.unwrap().unwrap()
+    let changed = store.change_account(None, id.clone(), change, Timestamp(at));
+    match changed.await.unwrap() {
+        AccountChanged::Done(account) => account,
+        other => panic!("{other:?}"),
+    }
 }
 
 pub fn new_session(owner: &Cuid, text: &str, at: i64) -> NewSession {

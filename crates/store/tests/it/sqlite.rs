@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use chat::contracts::{Begun, Changes, Claimed, Kept, NewReply, Store};
 use chat::limits::IDEMPOTENCY_KEPT;
-use chat::types::{Cuid, SessionKey, Timestamp};
+use chat::types::{Cuid, SessionKey, Span, Timestamp};
+use futures_util::FutureExt;
 use store::{CommitObserver, Database, Options, Purpose};
 use tempfile::TempDir;
 
@@ -256,4 +257,16 @@ async fn a_retry_from_before_the_second_schema_is_answered() {
         store.session(&ada, &key(&again)).await.unwrap().as_ref(),
         Some(&now)
     );
+}
+
+#[tokio::test]
+async fn a_report_about_all_keeps_no_thread_from_serving() {
+    let (store, _folder) = fresh().await;
+    let span = Span {
+        from: Timestamp(0),
+        to: Timestamp(1),
+    };
+    let mut report = store.usage_of_all(span);
+    assert!(report.as_mut().now_or_never().is_none());
+    assert_eq!(report.await.unwrap(), []);
 }

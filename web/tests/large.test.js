@@ -109,3 +109,30 @@ test("a message of 100 KB is typed, shown folded, and answered", async (t) => {
   await page.reload();
   await replies(page).getByText("A sentence of a long text").first().waitFor();
 });
+
+test("going from chat to chat for a long time leaves nothing behind", async (t) => {
+  const who = await somebody();
+  const two = [await who.api.chat("One"), await who.api.chat("Other")];
+  for (const { id } of two) await who.api.messages(id, Array.from({ length: 20 }, (_, at) => `Message ${at}`));
+  const page = await open(t, who.server, { who });
+  const inspector = await page.context().newCDPSession(page);
+  await inspector.send("Performance.enable");
+  const listeners = async () => {
+    await inspector.send("HeapProfiler.collectGarbage");
+    const { metrics } = await inspector.send("Performance.getMetrics");
+    return metrics.find(({ name }) => name === "JSEventListeners").value;
+  };
+  const goBetween = async (times) => {
+    for (let at = 0; at < times; at += 1) {
+      const title = at % 2 ? "One" : "Other";
+      await row(page, title).click();
+      await page.getByRole("heading", { name: title, exact: true }).waitFor();
+      await messages(page).last().waitFor();
+    }
+  };
+  await goBetween(10);
+  const before = await listeners();
+  await goBetween(60);
+  const after = await listeners();
+  assert.ok(after < before + 60, `${before} listeners, and ${after} after 60 chats`);
+});

@@ -61,19 +61,11 @@ pub struct Options {
 
 /// Everything that is served.
 pub fn router(chat: Arc<Chat>, metrics: Arc<Metrics>, options: Options) -> Router {
-    let routes: Vec<Route> = chat_sessions::routes()
-        .into_iter()
-        .chain(v1::routes())
-        .chain(openai::routes())
-        .chain(ai_sdk::routes())
-        .collect();
-    let document = openapi::document(&routes);
-    let router = routes
-        .into_iter()
+    let router = routes()
         .fold(Router::new(), |router, route| {
             router.route(route.path, route.handler)
         })
-        .merge(operating::routes(metrics.clone(), document))
+        .merge(operating::routes(metrics.clone()))
         .merge(pages::routes())
         .merge(ui::routes(options.setup_code))
         .fallback(async || Fault::UnknownPath)
@@ -87,6 +79,17 @@ pub fn router(chat: Arc<Chat>, metrics: Arc<Metrics>, options: Options) -> Route
     router
         .layer(axum::middleware::from_fn_with_state(metrics, observe))
         .layer(CompressionLayer::new())
+}
+
+/// The routes of all dialects.
+fn routes() -> impl Iterator<Item = Route> {
+    let tables = [
+        chat_sessions::routes,
+        v1::routes,
+        openai::routes,
+        ai_sdk::routes,
+    ];
+    tables.into_iter().flat_map(|table| table())
 }
 
 fn cors(origins: Vec<Origin>) -> CorsLayer {

@@ -12,17 +12,17 @@ use crate::dialect::Dialect;
 use crate::extract::NO_KEY;
 use crate::fault::Fault;
 use crate::operating;
-use crate::route::{Content, Route, Success};
+use crate::route::{Route, Success};
 use crate::{sse, time};
 
 const REQUEST_ID: &str = "The request's name in the log: the client's own, or a new one.";
 
 /// The document of these routes, as JSON.
-pub(crate) fn document(routes: &[Route]) -> Bytes {
+pub(crate) fn document(routes: impl Iterator<Item = Route>) -> Bytes {
     let mut paths: Map<String, Value> = Map::new();
     for route in routes {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
-        path[route.method.as_str().to_ascii_lowercase()] = operation(route);
+        path[route.method.as_str().to_ascii_lowercase()] = operation(&route);
     }
     for (path, summary, kind, example) in operating::DESCRIBED {
         let content = json!({ *kind: { "schema": { "type": "string" }, "example": example } });
@@ -96,7 +96,8 @@ fn operation(route: &Route) -> Value {
         operation["security"] = json!([{ dialect.security: [] }]);
     }
     if let Some(body) = &route.body {
-        operation["requestBody"] = json!({ "required": true, "content": content(body) });
+        let content = content(&(body.schema)(), &body.example);
+        operation["requestBody"] = json!({ "required": true, "content": content });
     }
     operation
 }
@@ -116,12 +117,10 @@ fn operating_path(path: &str, summary: &str, content_of_success: Value) -> Value
         },
     });
     if path == "/readyz" {
-        let error = Content {
-            schema: (crate::v1::DIALECT.error_schema)(StatusCode::SERVICE_UNAVAILABLE),
-            example: (crate::v1::DIALECT.error)(&Fault::Chat(Error::Unavailable(String::new()))),
-        };
+        let schema = (crate::v1::DIALECT.error_schema)(StatusCode::SERVICE_UNAVAILABLE);
+        let example = (crate::v1::DIALECT.error)(&Fault::Chat(Error::Unavailable(String::new())));
         operation["responses"]["503"] =
-            json!({ "description": "Service Unavailable", "content": content(&error) });
+            json!({ "description": "Service Unavailable", "content": content(&schema, &example) });
     }
     json!({ "get": operation })
 }
@@ -140,10 +139,11 @@ fn operation_id(method: &Method, path: &str) -> String {
 fn parameters(route: &Route) -> Value {
     let mut parameters = Vec::new();
     for (name, schema) in &route.ids {
-        parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": schema }));
+        parameters
+            .push(json!({ "name": name, "in": "path", "required": true, "schema": schema() }));
     }
-    if let Some(query) = &route.query {
-        for (name, schema) in query["properties"].as_object().into_iter().flatten() {
+    if let Some(query) = route.query {
+        for (name, schema) in query()["properties"].as_object().into_iter().flatten() {
             parameters.push(json!({
                 "name": name,
                 "in": "query",
@@ -186,7 +186,8 @@ fn responses(route: &Route, dialect: &Dialect) -> Value {
             });
         match success {
             Success::Json(body) => {
-                answer["content"]["application/json"] = content(body)["application/json"].clone();
+                answer["content"]["application/json"] =
+                    json!({ "schema": (body.schema)(), "example": body.example });
             }
             Success::Events(example) => {
                 // A schema would be one for each event, and they differ.
@@ -196,17 +197,15 @@ fn responses(route: &Route, dialect: &Dialect) -> Value {
         }
     }
     for status in errors(route, dialect) {
-        let fault = Content {
-            schema: (dialect.error_schema)(status),
-            example: match refusal(status, route, dialect) {
-                Some(refusal) => (dialect.error)(refusal),
-                None => (dialect.error)(&sample(status, route, dialect)),
-            },
+        let schema = (dialect.error_schema)(status);
+        let example = match refusal(status, route, dialect) {
+            Some(refusal) => (dialect.error)(refusal),
+            None => (dialect.error)(&sample(status, route, dialect)),
         };
         let answer = json!({
             "description": status.canonical_reason().unwrap_or_default(),
             "headers": error_headers(status),
-            "content": content(&fault),
+            "content": content(&schema, &example),
         });
         responses.insert(status.as_str().to_owned(), answer);
     }
@@ -241,12 +240,12 @@ fn header(description: &str) -> Value {
     json!({ "description": description, "schema": { "type": "string" } })
 }
 
-fn content(content: &Content) -> Value {
-    let kind = match &content.example {
+fn content(schema: &Value, example: &Value) -> Value {
+    let kind = match example {
         Value::String(_) => "text/plain",
         _ => "application/json",
     };
-    json!({ kind: { "schema": content.schema, "example": content.example } })
+    json!({ kind: { "schema": schema, "example": example } })
 }
 
 /// What a route can answer besides its success.
@@ -341,6 +340,6 @@ fn sample(status: StatusCode, route: &Route, dialect: &Dialect) -> Fault {
 }
 
 fn has_parameter(route: &Route, name: &str) -> bool {
-    let query = route.query.as_ref();
+    let query = route.query.map(|query| query());
     query.is_some_and(|query| query["properties"].get(name).is_some())
 }

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -9,6 +9,7 @@ use chat::Chat;
 
 use crate::fault::Fault;
 use crate::metrics::Metrics;
+use crate::openapi;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -34,9 +35,17 @@ pub(crate) const DESCRIBED: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
+/// Made when it is asked for: most servers never are.
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| openapi::document(crate::routes()));
+
 /// What an operator's tools ask for: whether it lives, whether it works, how it does, what it offers.
-pub(crate) fn routes(metrics: Arc<Metrics>, document: Bytes) -> Router<Arc<Chat>> {
-    let document = async || ([(header::CONTENT_TYPE, "application/json")], document);
+pub(crate) fn routes(metrics: Arc<Metrics>) -> Router<Arc<Chat>> {
+    let document = async || {
+        (
+            [(header::CONTENT_TYPE, "application/json")],
+            DOCUMENT.clone(),
+        )
+    };
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))

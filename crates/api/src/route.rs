@@ -23,9 +23,9 @@ pub(crate) struct Route {
     pub(crate) open: bool,
     pub(crate) deprecated: bool,
     /// The schemas of the path's `{id}` and what else stands in braces.
-    pub(crate) ids: Vec<(&'static str, Value)>,
-    pub(crate) query: Option<Value>,
-    pub(crate) body: Option<Content>,
+    pub(crate) ids: Vec<(&'static str, MakeSchema)>,
+    pub(crate) query: Option<MakeSchema>,
+    pub(crate) body: Option<Shape>,
     pub(crate) once: bool,
     pub(crate) if_match: bool,
     pub(crate) entity_tag: bool,
@@ -41,46 +41,48 @@ pub(crate) struct Route {
 /// The body of an answer.
 pub(crate) enum Success {
     /// JSON.
-    Json(Content),
+    Json(Shape),
     /// An event stream that begins like this.
     Events(&'static str),
     /// None.
     Nothing,
 }
 
+/// Makes a schema: at the wish of whoever reads the document, and not with each start.
+pub(crate) type MakeSchema = fn() -> Value;
+
 /// JSON that goes in or out.
-pub(crate) struct Content {
-    pub(crate) schema: Value,
+pub(crate) struct Shape {
+    pub(crate) schema: MakeSchema,
     pub(crate) example: Value,
 }
 
-impl Content {
-    fn like<T: Serialize + JsonSchema>(example: &T, direction: Direction) -> Self {
+impl Shape {
+    fn new(schema: MakeSchema, example: &impl Serialize) -> Self {
         Self {
-            schema: schema::<T>(direction),
+            schema,
             example: serde_json::to_value(example).unwrap_or_default(),
         }
     }
 }
 
-/// Whether a value is read or written: what may be left out differs.
-#[derive(Clone, Copy)]
-enum Direction {
-    In,
-    Out,
+/// The schema of what is read.
+fn read<T: JsonSchema>() -> Value {
+    schema::<T>(SchemaSettings::draft2020_12())
 }
 
-fn schema<T: JsonSchema>(direction: Direction) -> Value {
-    let settings = SchemaSettings::draft2020_12()
+/// The schema of what is written: what may be left out differs.
+fn written<T: JsonSchema>() -> Value {
+    schema::<T>(SchemaSettings::draft2020_12().for_serialize())
+}
+
+fn schema<T: JsonSchema>(settings: SchemaSettings) -> Value {
+    let settings = settings
         .with(|settings| {
             settings.inline_subschemas = true;
             settings.meta_schema = None;
         })
         .with_transform(RecursiveTransform(without_null_default));
-    let settings = match direction {
-        Direction::In => settings,
-        Direction::Out => settings.for_serialize(),
-    };
     settings.into_generator().into_root_schema_for::<T>().into()
 }
 
@@ -147,25 +149,25 @@ impl Route {
 
     /// The path's `{id}` is a `T`.
     pub(crate) fn id<T: JsonSchema>(mut self) -> Self {
-        self.ids.push(("id", schema::<T>(Direction::In)));
+        self.ids.push(("id", read::<T>));
         self
     }
 
     /// The path's `{rid}` is a `T`.
     pub(crate) fn rid<T: JsonSchema>(mut self) -> Self {
-        self.ids.push(("rid", schema::<T>(Direction::In)));
+        self.ids.push(("rid", read::<T>));
         self
     }
 
     /// Takes the fields of `T` as parameters.
     pub(crate) fn query<T: JsonSchema>(mut self) -> Self {
-        self.query = Some(schema::<T>(Direction::In));
+        self.query = Some(read::<T>);
         self
     }
 
     /// Takes a JSON body like this one.
     pub(crate) fn body<T: Serialize + JsonSchema>(mut self, example: &T) -> Self {
-        self.body = Some(Content::like(example, Direction::In));
+        self.body = Some(Shape::new(read::<T>, example));
         self
     }
 
@@ -193,8 +195,8 @@ impl Route {
         T: Serialize + JsonSchema,
     {
         self.location |= status == StatusCode::CREATED && self.entity_tag;
-        let content = Content::like(example, Direction::Out);
-        self.success.push((status, Success::Json(content)));
+        let shape = Shape::new(written::<T>, example);
+        self.success.push((status, Success::Json(shape)));
         self
     }
 

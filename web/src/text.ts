@@ -207,7 +207,7 @@ export const text = {
     isNew:
       "There is no account yet. The first one is made by the link that the server printed when it started, " +
       "or in a shell by",
-    isNewCommand: "chatkeep user create you@example.com",
+    isNewCommand: "chatkeep user create you@example.com --password-stdin",
 
     settings: "Settings",
     profile: "Profile",

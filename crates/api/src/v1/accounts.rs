@@ -145,6 +145,16 @@ pub(super) fn shown(user: User) -> Envelope<User> {
     envelope(StatusCode::OK, "Account retrieved successfully", user)
 }
 
+/// Reads an e-mail address.
+pub(super) fn email(text: &str) -> Result<Email, Fault> {
+    Email::parse(text).map_err(|error| Fault::invalid("email", error))
+}
+
+/// Reads a new password.
+pub(super) fn password(text: &str) -> Result<Password, Fault> {
+    Password::parse(text).map_err(|error| Fault::invalid("password", error))
+}
+
 /// Somebody who wants an account.
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub(super) struct Registration {
@@ -163,11 +173,9 @@ pub(super) struct Registration {
 
 impl Registration {
     fn parse(&self) -> Result<(Email, Option<Name>, Password), Fault> {
-        let email = Email::parse(&self.email).map_err(|error| Fault::invalid("email", error))?;
+        let email = email(&self.email)?;
         let name = super::tokens::name(self.name.as_deref())?;
-        let password =
-            Password::parse(&self.password).map_err(|error| Fault::invalid("password", error))?;
-        Ok((email, name, password))
+        Ok((email, name, password(&self.password)?))
     }
 
     pub(super) fn example() -> Self {
@@ -201,7 +209,7 @@ pub(super) struct Login {
 
 impl Login {
     fn parse(&self) -> Result<(Email, Password, Option<Name>), Fault> {
-        let email = Email::parse(&self.email).map_err(|error| Fault::invalid("email", error))?;
+        let email = email(&self.email)?;
         let name = super::tokens::name(self.name.as_deref())?;
         Ok((email, Password::attempt(&self.password), name))
     }
@@ -251,9 +259,8 @@ pub(super) struct NewPassword {
 
 impl NewPassword {
     fn parse(&self) -> Result<(Password, Password), Fault> {
-        let password =
-            Password::parse(&self.password).map_err(|error| Fault::invalid("password", error))?;
-        Ok((Password::attempt(&self.current), password))
+        let new = password(&self.password)?;
+        Ok((Password::attempt(&self.current), new))
     }
 
     pub(super) fn example() -> Self {
@@ -316,6 +323,16 @@ impl User {
             name: Some("Ada".into()),
             role: "admin",
             created_at: Time::EXAMPLE,
+        }
+    }
+
+    pub(super) fn example_other() -> Self {
+        Self {
+            id: "clqb6q2rl0001v3k8c4d7f2hj".into(),
+            email: "bob@example.com".into(),
+            name: Some("Bob".into()),
+            role: "user",
+            ..Self::example()
         }
     }
 }

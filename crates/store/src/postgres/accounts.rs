@@ -146,7 +146,6 @@ pub(super) async fn set_password(
         ])
         .await?;
     if set.count == 0 {
-        db.roll_back().await?;
         return Ok(false);
     }
     let others = query!(

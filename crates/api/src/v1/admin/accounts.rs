@@ -15,6 +15,7 @@ use crate::extract::{Change, CuidInPath, Params, paging, present};
 use crate::fault::Fault;
 use crate::schema;
 use crate::time::Time;
+use crate::v1::accounts::{User, email, password};
 use crate::v1::envelope::{Envelope, envelope};
 use crate::v1::tokens::name;
 
@@ -104,12 +105,10 @@ pub(super) struct NewAccount {
 
 impl NewAccount {
     fn parse(&self) -> Result<(Email, Option<Name>, Role, Password), Fault> {
-        let email = Email::parse(&self.email).map_err(|error| Fault::invalid("email", error))?;
+        let email = email(&self.email)?;
         let name = name(self.name.as_deref())?;
         let role = self.role.as_deref().map_or(Ok(Role::User), role)?;
-        let password =
-            Password::parse(&self.password).map_err(|error| Fault::invalid("password", error))?;
-        Ok((email, name, role, password))
+        Ok((email, name, role, password(&self.password)?))
     }
 
     pub(super) fn example() -> Self {
@@ -159,12 +158,8 @@ impl Changes {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Account {
-    id: String,
-    email: String,
-    name: Option<String>,
-    #[schemars(extend("enum" = ["admin", "user"]))]
-    role: &'static str,
-    created_at: Time,
+    #[serde(flatten)]
+    user: User,
     /// Since when it has been disabled; null if it is not.
     disabled_at: Option<Time>,
 }
@@ -172,11 +167,7 @@ pub(super) struct Account {
 impl From<&types::Account> for Account {
     fn from(account: &types::Account) -> Self {
         Self {
-            id: account.id.to_string(),
-            email: account.email.to_string(),
-            name: account.name.as_ref().map(ToString::to_string),
-            role: account.role.as_str(),
-            created_at: Time(account.created_at),
+            user: User::from(account),
             disabled_at: account.disabled_at.map(Time),
         }
     }
@@ -185,11 +176,7 @@ impl From<&types::Account> for Account {
 impl Account {
     pub(super) fn example() -> Self {
         Self {
-            id: "clqb6q2rl0001v3k8c4d7f2hj".into(),
-            email: "bob@example.com".into(),
-            name: Some("Bob".into()),
-            role: "user",
-            created_at: Time::EXAMPLE,
+            user: User::example_other(),
             disabled_at: None,
         }
     }
@@ -214,11 +201,8 @@ pub(super) struct Accounts {
 impl Accounts {
     pub(super) fn example() -> Self {
         let ada = Account {
-            id: "clqb6q2rl0000v3k8s9x1m4zt".into(),
-            email: "ada@example.com".into(),
-            name: Some("Ada".into()),
-            role: "admin",
-            ..Account::example()
+            user: User::example(),
+            disabled_at: None,
         };
         Self {
             accounts: vec![ada, Account::example()],

@@ -21,41 +21,35 @@ use nodes::Nodes;
 use providers::{Providers, Test, Wanted};
 use usage::Usage;
 
+pub(super) fn routes() -> impl Iterator<Item = Route> {
+    let refuses = |route: Route| route.refuses([Fault::Chat(Error::NotAdmin)]);
+    table().into_iter().map(refuses)
+}
+
 #[rustfmt::skip]
-pub(super) fn routes() -> Vec<Route> {
+fn table() -> Vec<Route> {
     vec![
         get("/api/v1/admin/accounts", "List all accounts by e-mail address", accounts::list)
             .query::<AccountQuery>()
-            .answers(S::OK, &accounts::listed(Accounts::example()))
-            .refuses(not_admin()),
+            .answers(S::OK, &accounts::listed(Accounts::example())),
         post("/api/v1/admin/accounts", "Create an account for somebody", accounts::create)
             .body(&NewAccount::example()).once()
-            .answers(S::CREATED, &accounts::created(Account::example()))
-            .refuses(not_admin()),
+            .answers(S::CREATED, &accounts::created(Account::example())),
         patch("/api/v1/admin/accounts/{id}", "Change an account", accounts::change)
             .id::<AccountId>().body(&Changes::example())
             .answers(S::OK, &accounts::changed(Account::example_changed()))
-            .refuses(not_admin()).refuses([Fault::Chat(Error::OwnAccount)]),
+            .refuses([Fault::Chat(Error::OwnAccount)]),
         get("/api/v1/admin/providers", "List providers and their models as configured", providers::list)
-            .answers(S::OK, &providers::listed(Providers::example()))
-            .refuses(not_admin()),
+            .answers(S::OK, &providers::listed(Providers::example())),
         post("/api/v1/admin/providers/test", "Ask a model for a few words", providers::test)
             .body(&Wanted::example())
-            .answers(S::OK, &providers::tested(Test::example()))
-            .refuses(not_admin()),
+            .answers(S::OK, &providers::tested(Test::example())),
         get("/api/v1/admin/usage", "Get what models have cost all accounts, by day", usage::report)
             .query::<UsageQuery>()
-            .answers(S::OK, &usage::reported(Usage::example()))
-            .refuses(not_admin()),
+            .answers(S::OK, &usage::reported(Usage::example())),
         get("/api/v1/admin/nodes", "List nodes and tell how the server does", nodes::list)
-            .answers(S::OK, &nodes::listed(Nodes::example()))
-            .refuses(not_admin()),
+            .answers(S::OK, &nodes::listed(Nodes::example())),
     ]
-}
-
-/// How somebody is refused who is no administrator.
-fn not_admin() -> [Fault; 1] {
-    [Fault::Chat(Error::NotAdmin)]
 }
 
 /// An administrator who is asking.
